@@ -1,0 +1,106 @@
+"""What all commands have in common: help under headings, and the options of talk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+TALK = "Talk"
+
+
+class Flag(click.Option):
+    """An option that stands under a heading in ``--help``."""
+
+    def __init__(self, *names: Any, section: str = "Options", **details: Any) -> None:
+        super().__init__(*names, **details)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command that has the options of talk, and groups all options by heading in its help."""
+
+    def __init__(self, *positional: Any, **details: Any) -> None:
+        super().__init__(*positional, **details)
+        self.add_help_option = False  # ours writes like everything else
+        self.params += [*_talk(), help_option()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def help_option() -> click.Option:
+    """``-h``, ``--help``."""
+    return Flag(
+        ["-h", "--help"],
+        section=TALK,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_help,
+        help="Show this and exit.",
+    )
+
+
+def _show_help(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        # not click.echo: a full or closed stdout is handled in one place
+        ctx.obj.result(f"{ctx.get_help()}\n")
+        ctx.exit()
+
+
+def _talk() -> list[click.Option]:
+    return [
+        _setting(["-q", "--quiet"], "quiet", is_flag=True, help="Only errors on stderr."),
+        _setting(
+            ["-v", "--verbose"],
+            "verbose",
+            is_flag=True,
+            help="More on stderr; of a bug, its traceback.",
+        ),
+        _setting(
+            ["--color"],
+            "colour",
+            type=click.Choice(("auto", "always", "never")),
+            default="auto",
+            show_default=True,
+            help="Colours.",
+        ),
+        _setting(
+            ["--progress"],
+            "progress",
+            type=click.Choice(("auto", "bar", "lines", "off")),
+            default="auto",
+            show_default=True,
+            help="How to show how far it has come; auto: a bar on a terminal, else lines.",
+        ),
+    ]
+
+
+def _setting(names: list[str], attribute: str, **details: Any) -> click.Option:
+    """An option that sets an attribute of the console."""
+    # eager, so that an error in any other option is already told as this one asks
+    return Flag(
+        names,
+        section=TALK,
+        is_eager=True,
+        expose_value=False,
+        callback=_setter(attribute),
+        **details,
+    )
+
+
+def _setter(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if ctx.obj is not None:  # a shell that completes words has no console
+            setattr(ctx.obj, attribute, value)
+
+    return callback

@@ -1,0 +1,52 @@
+"""Tell sizes, ratio and memory of a run from headers alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compress_core.errors import UsageError
+from compress_core.presets import find
+from modelopt_cli.command import Command, Flag
+from modelopt_cli.request import asks_for_passes, spec_asked
+from modelopt_cli.run import Run, runs_passes, source_argument
+
+
+@click.command(cls=Command)
+@click.pass_obj
+@source_argument
+@asks_for_passes
+@click.option(
+    "--compare",
+    cls=Flag,
+    section="Passes",
+    metavar="PRESET,…",
+    help="Several presets in one table, such as W8A16,W4A16.",
+)
+@click.option(
+    "--exact",
+    cls=Flag,
+    section="Passes",
+    is_flag=True,
+    help="Read the data where headers give only an upper bound (thresholds, global scope).",
+)
+@runs_passes
+def command(
+    run: Run, passes: tuple[str, ...], spec: Path | None, compare: str | None, exact: bool
+) -> None:
+    """Tell what a run on PATH would write, and write nothing.
+
+    \b
+    modelopt plan model.safetensors --pass 'quantize preset=W4A16'
+    modelopt plan ./checkpoint --compare W8A16,W4A16
+
+    Sizes are exact to the byte wherever they follow from the shapes; an upper bound is marked ≤.
+    """
+    if compare is None:
+        asked = spec_asked(passes, spec)
+        run.plan(asked, asked.name or "compressed", exact=exact)
+    elif passes or spec is not None:
+        raise UsageError("--compare takes the place of --pass and --spec")
+    else:
+        run.compare([find(name.strip()) for name in compare.split(",")], exact=exact)

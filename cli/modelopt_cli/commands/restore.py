@@ -1,0 +1,24 @@
+"""Turn a compressed file or checkpoint back into plain weights."""
+
+from __future__ import annotations
+
+import click
+
+import compress_core
+from modelopt_cli.command import Command
+from modelopt_cli.run import Errand, runs_errand, source_argument
+
+
+@click.command(cls=Command)
+@click.pass_obj
+@source_argument
+@runs_errand
+def command(errand: Errand) -> None:
+    """Decode PATH, which modelopt compressed, to plain weights of their original dtype.
+
+    What any loader can read comes out; the values are those that the report's error is about.
+    """
+    target = errand.target("restored")
+    errand.carry_out(
+        lambda settings: compress_core.restore(errand.source, target, settings), errand.settings()
+    )

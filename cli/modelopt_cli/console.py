@@ -1,0 +1,168 @@
+"""Where words go: the result to stdout, all talk to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Literal, TextIO
+
+from compress_core.errors import ModelOptError, OutputError
+from modelopt_cli.printable import encodable, printable
+from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
+from modelopt_cli.render.base import Look
+
+ColourChoice = Literal["auto", "always", "never"]
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads stdout any more, as after ``| head``."""
+
+
+class Output:
+    """The two streams of one run of a command.
+
+    :ivar quiet: errors only on stderr.
+    :ivar verbose: more on stderr; for a bug, its traceback.
+    """
+
+    def __init__(
+        self,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        # a stream that was closed before Python started is None
+        self._stdout: TextIO | None = stdout or sys.stdout
+        self._stderr: TextIO | None = stderr or sys.stderr
+        self._environment = os.environ if environment is None else environment
+        self.quiet = False
+        self.verbose = False
+        self.colour: ColourChoice = "auto"
+        self.progress: ProgressStyle = "auto"
+
+    def result(self, text: str) -> None:
+        """Write to stdout, and be sure that it arrived.
+
+        :raises ReaderGoneError: the other end of the pipe is closed.
+        :raises OutputError: stdout takes no more.
+        """
+        if self._stdout is None:
+            raise ReaderGoneError
+        try:
+            self._stdout.write(encodable(text, _encoding(self._stdout)))
+            self._stdout.flush()
+        except BrokenPipeError:
+            _abandon(self._stdout)
+            raise ReaderGoneError from None
+        except OSError as error:
+            _abandon(self._stdout)
+            raise OutputError(
+                f"cannot write the result: {error.strerror}", where="stdout"
+            ) from None
+
+    def note(self, text: str, *, kind: str = "note") -> None:
+        """Something that should be known, on one line of stderr."""
+        if not self.quiet:
+            self._say(f"{self._styled(f'{kind}:', fg='yellow')} {self._plain(text)}")
+
+    def detail(self, text: str) -> None:
+        """A note for those who asked for more."""
+        if self.verbose:
+            self.note(text)
+
+    def error(self, error: ModelOptError) -> None:
+        """An error in at most three lines: what, where, and what to do."""
+        self._say(f"{self._styled('error:', fg='red', bold=True)} {self._plain(error.message)}")
+        # an option's message begins with its name
+        if error.where is not None and not error.message.startswith(f"{error.where}:"):
+            self._say(f"  {self._plain(error.where)}")
+        if error.hint is not None:
+            self.hint(error.hint)
+
+    def hint(self, text: str) -> None:
+        """What to type instead."""
+        self._say(f"{self._styled('hint:', fg='cyan')} {self._plain(text)}")
+
+    def traceback(self, text: str) -> None:
+        """The traceback of a bug."""
+        for line in text.splitlines():
+            self._say(self._plain(line))
+
+    @contextmanager
+    def metered(self) -> Iterator[Meter]:
+        """Something that shows how far a run has come; erased at the end."""
+        shown: Meter = Silent()
+        if self._stderr is not None and not self.quiet:
+            bars = _is_terminal(self._stderr) and not self._is("CI") and not self._dumb
+            shown = meter(self.progress, self._stderr, bars=bars)
+        try:
+            yield shown
+        finally:
+            shown.close()
+
+    def look(self) -> Look:
+        """How stdout wants to be written to."""
+        terminal = _is_terminal(self._stdout)
+        return Look(
+            width=self._width,
+            cut=terminal or self._is("COLUMNS"),
+            colour=self._coloured(self._stdout),
+            encoding=_encoding(self._stdout),
+        )
+
+    @property
+    def _width(self) -> int:
+        asked = self._environment.get("COLUMNS", "")
+        if asked.isdecimal() and int(asked[:6]):
+            return int(asked[:6])
+        return shutil.get_terminal_size().columns if _is_terminal(self._stdout) else 80
+
+    @property
+    def _dumb(self) -> bool:
+        return self._environment.get("TERM") == "dumb"
+
+    def _is(self, variable: str) -> bool:
+        return bool(self._environment.get(variable))
+
+    def _coloured(self, stream: TextIO | None) -> bool:
+        if self.colour != "auto":
+            return self.colour == "always"
+        if self._is("NO_COLOR"):
+            return False
+        return self._is("FORCE_COLOR") or (_is_terminal(stream) and not self._dumb)
+
+    def _styled(self, text: str, *, fg: str, bold: bool = False) -> str:
+        if not self._coloured(self._stderr):
+            return text
+        import click  # `--version` has no use for it
+
+        return click.style(text, fg=fg, bold=bold)
+
+    def _plain(self, text: str) -> str:
+        return printable(text, _encoding(self._stderr))
+
+    def _say(self, line: str) -> None:
+        if self._stderr is None:
+            return
+        with suppress(OSError, ValueError):  # full or closed: there is nobody left to tell
+            self._stderr.write(f"{line}\n")
+            self._stderr.flush()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _encoding(stream: TextIO | None) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere, or Python would complain once more at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

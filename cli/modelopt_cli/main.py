@@ -1,0 +1,113 @@
+"""The way in and the way out: arguments to a command, whatever is raised to an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what takes time is imported inside `run`, where an interrupt is expected
+    from types import FrameType
+
+    from compress_core.errors import ModelOptError
+    from modelopt_cli.console import Output
+
+_BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM came; like ``KeyboardInterrupt`` raised so that all on the way out can clean up."""
+
+
+def main() -> None:
+    """The command ``modelopt``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code. Nothing is raised from here."""
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        return _run(arguments)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would break the silence
+        return _INTERRUPTED
+    except Terminated:
+        return _TERMINATED
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would stop the cleaning
+    raise Terminated
+
+
+def _run(arguments: list[str]) -> int:
+    from modelopt_cli.console import Output
+
+    output = Output()
+    try:
+        if arguments == ["--version"]:
+            _version(output)
+        else:
+            _invoke(arguments, output)
+    except Exception as error:
+        return _exit_code(error, output)
+    return 0
+
+
+def _version(output: Output) -> None:
+    from compress_core import __version__
+
+    output.result(f"modelopt {__version__}\n")
+
+
+def _invoke(arguments: list[str], output: Output) -> None:
+    from modelopt_cli.group import modelopt
+
+    if not modelopt.completes():
+        with modelopt.make_context("modelopt", arguments, obj=output) as context:
+            modelopt.invoke(context)
+
+
+def _exit_code(error: Exception, output: Output) -> int:
+    """What ``error`` means for the process, after it has been told to the person."""
+    from click import UsageError as ClickUsageError
+    from click.exceptions import Exit
+
+    from compress_core.errors import ModelOptError
+    from modelopt_cli.console import ReaderGoneError
+    from modelopt_cli.usage import in_our_words
+
+    if isinstance(error, ReaderGoneError):
+        return 0
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, ClickUsageError):
+        error = in_our_words(error)
+    if not isinstance(error, ModelOptError):
+        return _bug(error, output)
+    output.error(error)
+    return _code_of(error)
+
+
+def _code_of(error: ModelOptError) -> int:
+    from compress_core.errors import InputError, OutputError, UsageError
+
+    codes = {UsageError: 2, InputError: 3, OutputError: 4}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), _BUG)
+
+
+def _bug(error: Exception, output: Output) -> int:
+    import traceback
+
+    from compress_core.errors import ModelOptError
+
+    output.error(
+        ModelOptError(
+            f"this is a bug in modelopt: {type(error).__name__}: {error}",
+            hint="please report it, with what the same command prints with -v",
+        )
+    )
+    if output.verbose:
+        output.traceback("".join(traceback.format_exception(error)))
+    return _BUG

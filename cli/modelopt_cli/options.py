@@ -1,0 +1,321 @@
+"""Flags that mean the same in every command: a dataclass is a bundle, its fields are flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from compress_core import registry
+from compress_core.errors import OutputExistsError, UsageError
+from compress_core.sizes import parse_size
+from modelopt_cli.command import Flag
+from modelopt_cli.render import formats, renderer_for
+
+_KEY = "modelopt_cli.flag"
+
+PATH = click.Path(path_type=Path)
+
+
+def size_for(name: str) -> Callable[[str], int]:
+    """What reads the size that the flag ``name`` is given."""
+
+    def size(text: str) -> int:
+        try:
+            return parse_size(text)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
+
+    return size
+
+
+def flag(*names: str, section: str, **details: Any) -> dict[str, Any]:
+    """Metadata of a field that is a Click option; ``details`` are Click's."""
+    return {_KEY: (names, {"cls": Flag, "section": section, **details})}
+
+
+def takes(*bundles: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the flags of ``bundles``.
+
+    It gets an object of each, as a keyword argument of the class's name in lower case.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(*positional: Any, **given: Any) -> Any:
+            made = {
+                bundle.__name__.lower(): bundle(
+                    **{one.name: given.pop(one.name) for one in fields(bundle)}
+                )
+                for bundle in bundles
+            }
+            return function(*positional, **given, **made)
+
+        flags = [one for bundle in bundles for one in fields(bundle)]
+        for one in reversed(flags):
+            names, details = one.metadata[_KEY]
+            click.option(*names, one.name, **details)(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Selecting:
+    """Which tensors, and what to do about the odd ones."""
+
+    match: tuple[str, ...] = field(
+        default=(),
+        metadata=flag(
+            "--match",
+            section="Tensors",
+            multiple=True,
+            metavar="PATTERN",
+            help="Only tensors with such a name: exact, a glob, or re:REGEX; repeatable.",
+        ),
+    )
+    ignore: tuple[str, ...] = field(
+        default=(),
+        metadata=flag(
+            "--ignore",
+            section="Tensors",
+            multiple=True,
+            metavar="PATTERN",
+            help="Keep tensors with such a name as they are; repeatable.",
+        ),
+    )
+    on_unmatched: Literal["error", "warn", "ignore"] = field(
+        default="error",
+        metadata=flag(
+            "--on-unmatched",
+            section="Tensors",
+            type=click.Choice(("error", "warn", "ignore")),
+            default="error",
+            show_default=True,
+            help="When a pattern matches no tensor.",
+        ),
+    )
+    on_nonfinite: Literal["error", "keep"] = field(
+        default="error",
+        metadata=flag(
+            "--on-nonfinite",
+            section="Tensors",
+            type=click.Choice(("error", "keep")),
+            default="error",
+            show_default=True,
+            help="When a tensor holds NaN or infinity; keep: leave that tensor as it is.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Storing:
+    """How the result is stored; ``None`` leaves it to the spec."""
+
+    layout: str | None = field(
+        default=None,
+        metadata=flag(
+            "--layout",
+            section="Output",
+            type=click.Choice(("auto", *registry.names("layouts"))),
+            help="How tensors are stored.  [default: auto]",
+        ),
+    )
+    shard_size: int | None = field(
+        default=None,
+        metadata=flag(
+            "--shard-size",
+            section="Output",
+            type=size_for("--shard-size"),
+            metavar="SIZE",
+            help="Largest weight file of an output folder, such as 4GiB.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Where the result goes.
+
+    :raises UsageError: both a path and a folder are given.
+    """
+
+    output: Path | None = field(
+        default=None,
+        metadata=flag(
+            "-o",
+            "--output",
+            section="Output",
+            type=PATH,
+            help="The file or folder to write.  [default: named after the input, in this folder]",
+        ),
+    )
+    output_dir: Path | None = field(
+        default=None,
+        metadata=flag(
+            "-O",
+            "--output-dir",
+            section="Output",
+            type=PATH,
+            metavar="DIR",
+            help="The folder to write the default name into.",
+        ),
+    )
+    force: bool = field(
+        default=False,
+        metadata=flag(
+            "-f",
+            "--force",
+            section="Output",
+            is_flag=True,
+            help="Replace what exists; never the input.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.output is not None and self.output_dir is not None:
+            raise UsageError(
+                "--output names the result and --output-dir its folder: one of them is enough",
+                hint=f"--output {self.output_dir / self.output.name}",
+            )
+
+    def target(self, source: Path, what: str) -> Path:
+        """The output for ``source``; its default name has ``what`` to tell them apart."""
+        if self.output is not None:
+            return self.output
+        if source.is_dir():
+            name = f"{source.resolve().name}-{what}"
+        else:
+            name = f"{source.stem}.{what}.safetensors"
+        return (self.output_dir or Path()) / name
+
+
+@dataclass(frozen=True)
+class Limiting:
+    """What the machine may give; ``None`` leaves it to the core."""
+
+    max_memory: int | None = field(
+        default=None,
+        metadata=flag(
+            "--max-memory",
+            section="Limits",
+            type=size_for("--max-memory"),
+            metavar="SIZE",
+            help="Memory to stay within, such as 1GiB.  [default: 200MiB]",
+        ),
+    )
+    jobs: int | None = field(
+        default=None,
+        metadata=flag(
+            "-j",
+            "--jobs",
+            section="Limits",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Threads.  [default: the cores there are, at most 4]",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How the result is shown.
+
+    :raises UsageError: two formats are asked for.
+    """
+
+    json: bool = field(
+        default=False,
+        metadata=flag("--json", section="Results", is_flag=True, help="The same as --format json."),
+    )
+    format: str | None = field(
+        default=None,
+        metadata=flag(
+            "--format",
+            section="Results",
+            type=click.Choice(formats()),
+            help="Format of the result on stdout.  [default: table]",
+        ),
+    )
+    per_tensor: bool = field(
+        default=False,
+        metadata=flag(
+            "--per-tensor",
+            section="Results",
+            is_flag=True,
+            help="One line a tensor, instead of one for all layers that are alike.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.json and self.format not in (None, "json"):
+            raise UsageError(f"--json and --format {self.format} exclude each other")
+
+    @property
+    def chosen(self) -> str:
+        """The format of stdout."""
+        return "json" if self.json else self.format or "table"
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Files that the result is written to besides.
+
+    :raises UsageError: a suffix says no format.
+    """
+
+    report: tuple[Path, ...] = field(
+        default=(),
+        metadata=flag(
+            "--report",
+            section="Results",
+            type=PATH,
+            multiple=True,
+            metavar="PATH",
+            help="Also write the result to a .json, .md or .csv file; repeatable.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        for path in self.report:
+            renderer_for(path)
+
+    def check(self, *, replace: bool) -> None:
+        """Whether the files may be written, before any work is done.
+
+        :raises OutputExistsError: one is there and must not be replaced.
+        """
+        for path in self.report:
+            if not replace and path.exists():
+                raise OutputExistsError(
+                    "the report already exists", where=str(path), hint="pass --force to replace it"
+                )
+
+
+@dataclass(frozen=True)
+class Trying:
+    """Ways to look before the leap."""
+
+    dry_run: bool = field(
+        default=False,
+        metadata=flag(
+            "-n",
+            "--dry-run",
+            section="Output",
+            is_flag=True,
+            help="Write nothing; print what `modelopt plan` prints for the same arguments.",
+        ),
+    )
+    print_spec: bool = field(
+        default=False,
+        metadata=flag(
+            "--print-spec",
+            section="Results",
+            is_flag=True,
+            help="Do nothing; print the spec file that these flags stand for.",
+        ),
+    )

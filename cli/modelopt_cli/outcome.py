@@ -1,0 +1,40 @@
+"""What follows the work: report files, the result on stdout, and what must be said besides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from compress_core.atomic import write_text
+from compress_core.report import Report
+from modelopt_cli.console import Output
+from modelopt_cli.options import Reporting, Showing
+from modelopt_cli.render import renderer, renderer_for
+from modelopt_cli.render.base import Look, Result
+
+
+def show(result: Result, output: Output, showing: Showing) -> None:
+    """The result on stdout, in the format that was asked for."""
+    output.result(renderer(showing.chosen).render(result, output.look()))
+
+
+def write_reports(result: Result, reporting: Reporting, *, replace: bool) -> None:
+    """The result in every file that was asked for."""
+    for path in reporting.report:
+        write_text(path, renderer_for(path).render(result, Look()), replace=replace)
+
+
+def tell(report: Report, output: Output) -> None:
+    """The notes of a report, and why tensors were kept."""
+    for note in report.notes:
+        output.note(note)
+    kept = [tensor for tensor in report.tensors if tensor.kept_because]
+    if kept and report.spec.get("passes"):
+        noun = "tensor" if len(kept) == 1 else "tensors"
+        output.note(f"{len(kept)} {noun} kept: {_counted(tensor.kept_because for tensor in kept)}")
+    for tensor in kept:
+        output.detail(f"kept {tensor.name}: {tensor.kept_because}")
+
+
+def _counted(reasons: Iterable[str | None]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in Counter(reasons).most_common())

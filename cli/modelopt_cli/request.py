@@ -1,0 +1,108 @@
+"""From flags to the spec that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compress_core.errors import SpecError, UsageError
+from compress_core.fields import options_of
+from compress_core.pipeline import Pipeline, Step
+from compress_core.registry import get
+from compress_core.select import Pattern, Selector, Where
+from compress_core.spec import Spec, from_config, load
+from modelopt_cli.command import Flag
+from modelopt_cli.options import PATH, Selecting, Storing
+from modelopt_cli.pass_options import parse_pass
+
+
+def spec_from_passes(passes: Sequence[dict[str, Any]]) -> Spec:
+    """The spec that has nothing but these passes.
+
+    :param passes: entries as they stand under ``passes:`` in a spec file.
+    :raises UsageError: their options do not go together.
+    """
+    return from_config({"version": 1, "passes": list(passes)})
+
+
+def spec_from_flags(name: str, chosen: Mapping[str, Any]) -> Spec:
+    """The spec of one pass whose options were given as flags.
+
+    :raises UsageError: they do not go together; ``where`` is the flag.
+    """
+    try:
+        return spec_from_passes([{"pass": name, **chosen}])
+    except SpecError as error:
+        field = (error.where or "").rpartition(".")[2]
+        flag = f"--{field.replace('_', '-')}" if field in options_of(get("passes", name)) else None
+        raise UsageError(error.message, where=flag, hint=error.hint) from None
+
+
+def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
+    """``spec`` with what the flags say on top: ``--match`` replaces, ``--ignore`` adds."""
+    select = _selector(spec.pipeline.select, selecting)
+    given = {"layout": storing.layout, "shard_size": storing.shard_size}
+    said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    output = replace(spec.output, **said)
+    return replace(spec, pipeline=replace(spec.pipeline, select=select), output=output)
+
+
+def _selector(select: Selector, selecting: Selecting) -> Selector:
+    match = tuple(Pattern(text, where="--match") for text in selecting.match)
+    ignore = tuple(Pattern(text, where="--ignore") for text in selecting.ignore)
+    return replace(select, match=match or select.match, ignore=select.ignore + ignore)
+
+
+def for_source(spec: Spec, source: Path) -> Spec:
+    """``spec`` as it is meant for ``source``.
+
+    The presets of other tools are for linear layers; a checkpoint folder tells which those are. A
+    condition that somebody wrote stands.
+    """
+    pipeline = spec.pipeline
+    if not source.is_dir() or pipeline.select.where != Where():
+        return spec
+    steps = tuple(_for_linear(step) for step in pipeline.steps)
+    return replace(spec, pipeline=Pipeline(steps, pipeline.select))
+
+
+def _for_linear(step: Step) -> Step:
+    if step.work.config().get("preset") is None or step.select.where != Where():
+        return step
+    return replace(step, select=replace(step.select, where=Where(role="linear")))
+
+
+def asks_for_passes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--pass`` and ``--spec``, two ways to say the same."""
+    by_flag = click.option(
+        "--pass",
+        "passes",
+        cls=Flag,
+        section="Passes",
+        multiple=True,
+        metavar="'NAME KEY=VALUE …'",
+        help="A pass, such as 'prune sparsity=0.5 match=*.mlp.*'; repeatable, in order.",
+    )
+    by_file = click.option(
+        "--spec", cls=Flag, section="Passes", type=PATH, metavar="FILE", help="A spec file (YAML)."
+    )
+    return by_flag(by_file(function))
+
+
+def spec_asked(passes: Sequence[str], file: Path | None) -> Spec:
+    """The spec that ``--pass`` or ``--spec`` says.
+
+    :raises UsageError: both are given, or neither, or what they say is wrong.
+    """
+    if bool(passes) == (file is not None):
+        raise UsageError(
+            "--pass and --spec exclude each other" if passes else "nothing to do",
+            hint="try --pass 'quantize bits=4', or --spec FILE",
+        )
+    return (
+        load(file) if file is not None else spec_from_passes([parse_pass(text) for text in passes])
+    )

@@ -1,0 +1,159 @@
+"""One run, the same for all commands that write or plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import compress_core
+from modelopt_cli.console import Output
+from modelopt_cli.options import (
+    PATH,
+    Limiting,
+    Reporting,
+    Selecting,
+    Showing,
+    Storing,
+    Trying,
+    Writing,
+    takes,
+)
+from modelopt_cli.outcome import show, tell, write_reports
+from modelopt_cli.render.of_comparison import Comparison
+from modelopt_cli.render.of_report import ReportResult
+from modelopt_cli.request import for_source, narrowed, spec_from_passes
+
+if TYPE_CHECKING:  # the face of the core is lazy: `--help` shall not wait for its engine
+    from compress_core import Report, Settings, Spec
+    from modelopt_cli.render.base import Result
+
+Command = Callable[..., Any]
+
+source_argument = click.argument("source", metavar="PATH", type=PATH)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A run without the question what is to be done.
+
+    :ivar source: the input.
+    """
+
+    output: Output
+    source: Path
+    writing: Writing
+    limiting: Limiting
+    showing: Showing
+    reporting: Reporting
+
+    def target(self, what: str) -> Path:
+        """The output; ``what`` tells it apart where none is named."""
+        return self.writing.target(self.source, what)
+
+    def settings(self) -> Settings:
+        """The core's settings, as far as flags change them."""
+        given = {"max_memory": self.limiting.max_memory, "jobs": self.limiting.jobs}
+        said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return replace(compress_core.Settings(), replace=self.writing.force, **said)
+
+    def carry_out(self, work: Callable[[Settings], Report], settings: Settings) -> None:
+        """Do ``work`` under a meter, and tell what came of it."""
+        self.reporting.check(replace=self.writing.force)
+        with self.output.metered() as meter:
+            report = work(replace(settings, progress=meter))
+        self.conclude(ReportResult(report, self.showing.per_tensor))
+        tell(report, self.output)
+
+    def conclude(self, result: Result) -> None:
+        """Report files first, so that a closed pipe cannot keep them from being written."""
+        write_reports(result, self.reporting, replace=self.writing.force)
+        show(result, self.output, self.showing)
+
+
+@dataclass(frozen=True)
+class Run(Errand):
+    """A run of passes, which are still to be named."""
+
+    selecting: Selecting
+    storing: Storing
+
+    def settings(self) -> Settings:
+        """Those of an errand, and what to do about odd tensors."""
+        return replace(
+            super().settings(),
+            on_unmatched=self.selecting.on_unmatched,
+            on_nonfinite=self.selecting.on_nonfinite,
+        )
+
+    def own(self, spec: Spec) -> Spec:
+        """``spec`` as the flags narrow it, for this input."""
+        return for_source(narrowed(spec, self.selecting, self.storing), self.source)
+
+    def do(self, spec: Spec, what: str, trying: Trying) -> None:
+        """Compress, or whatever else ``trying`` says."""
+        if trying.print_spec:
+            self.output.result(self.own(spec).to_yaml())
+        elif trying.dry_run:
+            self.plan(spec, what)
+        else:
+            self._compress(spec, what)
+
+    def plan(self, spec: Spec, what: str, *, exact: bool = False) -> None:
+        """Tell what a run would do; with ``exact`` it may read the data for that."""
+        target, spec = self.target(what), self.own(spec)
+        self.carry_out(
+            lambda settings: compress_core.plan(
+                self.source, spec, settings, target=target, exact=exact
+            ),
+            self.settings(),
+        )
+
+    def compare(self, presets: Sequence[str], *, exact: bool = False) -> None:
+        """Plan a quantization with each of the presets, and show them side by side."""
+        self.reporting.check(replace=self.writing.force)
+        plans = {preset: self._plan_of(preset, exact) for preset in presets}
+        self.conclude(Comparison(plans))
+        for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
+            self.output.note(note)
+
+    def _plan_of(self, preset: str, exact: bool) -> Report:
+        spec = self.own(spec_from_passes([{"pass": "quantize", "preset": preset}]))
+        target = self.target(preset.lower())
+        return compress_core.plan(self.source, spec, self.settings(), target=target, exact=exact)
+
+    def _compress(self, spec: Spec, what: str) -> None:
+        target, spec = self.target(what), self.own(spec)
+        self.carry_out(
+            lambda settings: compress_core.compress(self.source, target, spec, settings),
+            self.settings(),
+        )
+
+
+_ERRAND = (Writing, Limiting, Showing, Reporting)
+_RUN = (Selecting, Storing, *_ERRAND)
+
+
+def runs_errand(function: Command) -> Command:
+    """Give a command the flags of an :class:`Errand`, which it gets as its first argument."""
+    return takes(*_ERRAND)(_gathering(Errand, _ERRAND, function))
+
+
+def runs_passes(function: Command) -> Command:
+    """Give a command the flags of a :class:`Run`, which it gets as its first argument."""
+    return takes(*_RUN)(_gathering(Run, _RUN, function))
+
+
+def _gathering(cls: type[Errand], bundles: tuple[type[Any], ...], function: Command) -> Command:
+    names = [bundle.__name__.lower() for bundle in bundles]
+
+    @wraps(function)
+    def command(output: Output, source: Path, **given: Any) -> Any:
+        gathered = {name: given.pop(name) for name in names}
+        return function(cls(output=output, source=source, **gathered), **given)
+
+    return command

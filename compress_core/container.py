@@ -1,0 +1,193 @@
+"""What lies between tensors and files: named parts, and the two ends of a container.
+
+A layout turns a tensor into *parts* (``X.codes``, ``X.scale``); a container stores parts. ``Reader`` is
+the way in (of files, and of the logical tensors that a layout finds in a file), ``Writer`` the way out.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from compress_core.dtypes import DTYPES
+from compress_core.tensors import Form, TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from compress_core.report import ErrorResult
+
+Placed = Literal["rows", "stream", "once"]
+
+
+@dataclass(frozen=True)
+class PartSpec:
+    """One stored tensor, before there is any data.
+
+    :ivar dtype: code of its dtype.
+    :ivar placed: ``rows``: tiles write at their first row, in any order; ``stream``: tiles append bits
+        in order; ``once``: one tile writes all of it.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    placed: Placed
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its data."""
+        return math.prod(self.shape) * DTYPES[self.dtype].bits // 8
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Data of a ``rows`` part: ``array`` belongs at row ``first`` of the part's first dimension."""
+
+    first: int
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The next ``nbits`` bits of a ``stream`` part, least significant bit of each byte first."""
+
+    data: np.ndarray[Any, Any]
+    nbits: int
+
+
+@dataclass(frozen=True)
+class Once:
+    """All the data of a ``once`` part."""
+
+    array: np.ndarray[Any, Any]
+
+
+Piece = Rows | Stream | Once
+
+
+@dataclass
+class FilePlan:
+    """One weight file of the output: what will stand in it.
+
+    :ivar name: file name without folder; ``None`` for a single-file output, which has its own path.
+    :ivar parts: in the order of the header.
+    :ivar metadata: strings of the header's ``__metadata__``. ``Writer.commit`` may replace a value by
+        another of the same length in UTF-8 bytes, and nothing else.
+    """
+
+    name: str | None
+    parts: dict[str, PartSpec] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Reader(ABC):
+    """Tensors that can be read by rows.
+
+    :ivar path: the file or folder, for messages.
+    :ivar infos: name → info, in the order of the container.
+    :ivar metadata: file name (``""`` for a single file) → its metadata strings.
+    :ivar config: ``config.json`` of a checkpoint folder, ``None`` where there is none.
+    :ivar shards: tensor name → name of the file that holds it (``""`` for a single file).
+    :ivar forms: tensor name → form, for tensors that a layout decodes on the way; empty for plain files.
+    :ivar errors: tensor name → the error that the file records for it.
+    :ivar notes: things worth telling (an index with a wrong total, a broken config.json).
+    """
+
+    path: Path
+    infos: Mapping[str, TensorInfo]
+    metadata: Mapping[str, Mapping[str, str]]
+    config: Mapping[str, Any] | None
+    shards: Mapping[str, str]
+    forms: Mapping[str, Form] = MappingProxyType({})
+    errors: Mapping[str, ErrorResult] = MappingProxyType({})
+    notes: Sequence[str]
+
+    @abstractmethod
+    def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
+        """Rows ``start:stop`` of the matrix view of tensor ``name``: shape (rows, columns), storage dtype.
+
+        The array is the caller's own and writable. Safe from any thread.
+
+        :raises InputError: the file cannot be read or has changed.
+        """
+
+    @abstractmethod
+    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
+        """Bytes ``start:stop`` of a tensor's data, as they stand in the container."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of all weight files, headers and index included."""
+
+    def stored_bytes(self, name: str) -> int:
+        """Bytes that a tensor takes in the container."""
+        return self.infos[name].nbytes
+
+    def close(self) -> None:
+        """Give back file handles. Reading afterwards is an error."""
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Writer(ABC):
+    """Writes a set of weight files so that they appear whole or not at all.
+
+    :ivar copy_side_files: whether what lies beside the weights of a source folder goes along; may be set
+        before ``begin``. A single file has nothing beside it.
+    :ivar left_out: what lies there and was not copied, known after ``begin``.
+    """
+
+    copy_side_files: bool = True
+    left_out: Sequence[str] = ()
+
+    @abstractmethod
+    def measure(self, files: Sequence[FilePlan]) -> dict[str, int]:
+        """Bytes of every weight file (and index) that ``begin(files)`` and ``commit`` would leave.
+
+        Pure: touches no disk. Keys are file names; a single-file output has its own file name.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse a target that can never be written, before anything is read; touches nothing.
+
+        :raises OutputExistsError: it exists, is an input, or is not what may be replaced.
+        :raises OutputError: its folder is missing.
+        """
+
+    @abstractmethod
+    def begin(self, files: Sequence[FilePlan]) -> None:
+        """Check the target and the free space, open part files, reserve headers.
+
+        :raises OutputExistsError: the target must not be replaced.
+        :raises OutputError: the disk says no.
+        """
+
+    @abstractmethod
+    def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
+        """Write rows of a part (``rows`` or ``once``); any order, any thread."""
+
+    @abstractmethod
+    def write_bytes(self, part: str, offset: int, data: bytes) -> None:
+        """Write raw bytes of a part at a byte offset; any order, any thread."""
+
+    @abstractmethod
+    def append(self, part: str, data: np.ndarray[Any, Any], nbits: int) -> None:
+        """Append bits to a ``stream`` part; calls for one part come in order from one thread."""
+
+    @abstractmethod
+    def commit(self, metadata: Mapping[str | None, Mapping[str, str]]) -> None:
+        """Flush, fsync and put everything in its place; ``metadata``: file name → values to replace."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Remove every trace. Safe to call at any time, also after ``commit`` (then it does nothing)."""

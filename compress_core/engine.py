@@ -1,0 +1,287 @@
+"""The sweeps: survey what the passes need to know, count what stays, then write everything once.
+
+All three are one primitive, :func:`sweep`: a function over tiles in threads, results in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from compress_core.container import Once, Piece, Reader, Rows, Stream, Writer
+from compress_core.errors import ModelOptError, NonFiniteError
+from compress_core.metrics import ErrorStats, Moments
+from compress_core.passes.base import Pass, Settled, Survey, Target
+from compress_core.planning import Plan, TensorPlan, targets_of
+from compress_core.settings import Progress, Settings
+from compress_core.tensors import Form, TensorInfo
+from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Tile
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+# Bytes of a tensor that nobody changes that are copied at once.
+_COPIED = 2 * 1024**2
+
+
+def sweep(
+    items: Iterable[_Item], function: Callable[[_Item], _Result], jobs: int
+) -> Iterator[tuple[_Item, _Result]]:
+    """``function`` of every item, in the order of the items; at most 2 · ``jobs`` are ahead."""
+    if jobs == 1:
+        for item in items:
+            yield item, function(item)
+        return
+    pending: deque[tuple[_Item, Future[_Result]]] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for item in items:
+                pending.append((item, pool.submit(function, item)))
+                if len(pending) == 2 * jobs:
+                    first, future = pending.popleft()
+                    yield first, future.result()
+            while pending:
+                first, future = pending.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Rows ``start:stop`` of a tensor, or (``flat``) bytes of one that is only copied."""
+
+    plan: TensorPlan
+    start: int
+    stop: int
+    flat: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the original data."""
+        if self.flat:
+            return self.stop - self.start
+        return self.plan.info.nbytes * (self.stop - self.start) // max(1, self.plan.info.matrix[0])
+
+
+class Run:
+    """One plan being carried out.
+
+    :ivar plan: becomes exact with :meth:`settle`.
+    """
+
+    def __init__(self, plan: Plan, settings: Settings) -> None:
+        self.plan = plan
+        self._settings = settings
+        self._grains = {
+            name: grain_rows(one.info, plan.row_multiple(one)) for name, one in plan.tensors.items()
+        }
+        self._tiling = Tiling(settings.max_memory, settings.threads)
+        self._jobs = self._tiling.threads(self.largest_grain)
+        self._settled: dict[tuple[int, str], Settled] = {}
+
+    @property
+    def largest_grain(self) -> int:
+        """Elements of the largest grain that is seen as a matrix."""
+        sizes = (
+            min(self._grains[one.info.name], one.info.matrix[0]) * one.info.matrix[1]
+            for one in self.plan.tensors.values()
+            if self._as_matrix(one)
+        )
+        return max(sizes, default=GRAIN_ELEMENTS)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Memory that the run is expected to need."""
+        return self._tiling.peak(self.largest_grain)
+
+    def find_nonfinite(self) -> list[str]:
+        """Names of the tensors with NaN or infinity among those that a pass would change."""
+
+        def bad(cut: Cut) -> bool:
+            try:
+                self._tile(cut, upto=0)
+            except NonFiniteError:
+                return True
+            return False
+
+        found: dict[str, None] = {}
+        for cut, is_bad in self._over("check", self.plan.touched(), bad):
+            if is_bad:
+                found[cut.plan.info.name] = None
+        return list(found)
+
+    def settle(self) -> None:
+        """Carry out every survey, then count what stays where that is not known yet."""
+        for step in range(len(self.plan.spec.pipeline.steps)):
+            for work, targets in targets_of(self.plan, step):
+                settled = work.settle(targets, self._surveyed(work, targets, step))
+                self._settled |= {(step, target.info.name): settled for target in targets}
+        self.plan = self.plan.with_forms(self._counted())
+
+    def _surveyed(self, work: Pass, targets: list[Target], step: int) -> Survey | None:
+        """The last survey that a pass asks for; ``None`` for one that looks at each tile alone."""
+        found: Survey | None = None
+        if work.group(targets[0].info) is None:
+            return None
+        while (survey := work.survey(targets, found)) is not None:
+            self._survey(survey, targets, step)
+            found = survey
+        return found
+
+    def _survey(self, survey: Survey, targets: list[Target], step: int) -> None:
+        chosen = [self.plan.tensors[target.info.name] for target in targets]
+
+        def observe(cut: Cut) -> Any:
+            return survey.observe(self._tile(cut, upto=step))
+
+        for cut, partial in self._over("survey", chosen, observe):
+            survey.absorb(cut.plan.info, cut.start, partial)
+
+    def _counted(self) -> dict[str, Form]:
+        """Exact forms of the tensors of which it is not known yet how much stays."""
+        open_ended = [
+            one for one in self.plan.touched() if one.form.sparsity is not None and one.form.kept is None
+        ]
+        kept = {one.info.name: 0 for one in open_ended}
+
+        def count(cut: Cut) -> int:
+            import numpy as np
+
+            tile = self._tile(cut)
+            pruned = 0 if tile.mask is None else int(np.count_nonzero(tile.mask))
+            return tile.raw.size - pruned
+
+        for cut, stay in self._over("count", open_ended, count):
+            kept[cut.plan.info.name] += stay
+        return {one.info.name: replace(one.form, kept=kept[one.info.name]) for one in open_ended}
+
+    def write(self, writer: Writer) -> dict[str, ErrorStats]:
+        """Write all tensors; the statistics of those that are float weights, by name."""
+        done: dict[str, ErrorStats] = {}
+        current: ErrorStats | None = None
+        name = None
+
+        def store(cut: Cut) -> tuple[dict[str, Stream], Moments | None, int]:
+            return self._store(cut, writer)
+
+        for cut, (streams, moments, elements) in self._over(
+            "write", list(self.plan.tensors.values()), store
+        ):
+            for part, stream in streams.items():
+                writer.append(part, stream.data, stream.nbits)
+            if moments is None:
+                continue
+            if name != cut.plan.info.name:
+                if current is not None:
+                    current.close()
+                name = cut.plan.info.name
+                current = done[name] = ErrorStats()
+            if current is not None:
+                current.update(moments, elements)
+        if current is not None:
+            current.close()
+        return done
+
+    def _store(self, cut: Cut, writer: Writer) -> tuple[dict[str, Stream], Moments | None, int]:
+        if cut.flat:
+            return {}, *self._copy(cut, writer)
+        tile = self._tile(cut)
+        if cut.plan.form.touched:
+            pieces = self.plan.layout.encode(tile, cut.plan.form)
+        else:
+            pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
+        from compress_core.metrics import observe
+
+        return _put(pieces, writer), observe(tile), tile.raw.size
+
+    def _copy(self, cut: Cut, writer: Writer) -> tuple[Moments | None, int]:
+        import numpy as np
+
+        from compress_core.metrics import observe_kept
+
+        info = cut.plan.info
+        data = self.plan.source.read_bytes(info.name, cut.start, cut.stop)
+        writer.write_bytes(info.name, cut.start, data)
+        if not info.dtype.is_weight:
+            return None, 0
+        raw = np.frombuffer(data, info.dtype.storage)
+        return observe_kept(raw, info.dtype.code), raw.size
+
+    def _over(
+        self, stage: str, plans: list[TensorPlan], function: Callable[[Cut], _Result]
+    ) -> Iterator[tuple[Cut, _Result]]:
+        """:func:`sweep` over all cuts of some tensors, with progress."""
+        total = sum(one.info.nbytes for one in plans)
+        done = 0
+        cuts = (cut for one in plans for cut in self._cuts(one))
+        for cut, result in sweep(cuts, function, self._jobs):
+            yield cut, result
+            done += cut.nbytes
+            if self._settings.progress is not None:
+                self._settings.progress(Progress(stage, done, total))
+
+    def _cuts(self, one: TensorPlan) -> Iterator[Cut]:
+        if self._as_matrix(one):
+            for start, stop in self._tiling.cut(one.info, self._grains[one.info.name]):
+                yield Cut(one, start, stop)
+            return
+        for first in range(0, one.info.nbytes, _COPIED):
+            yield Cut(one, first, min(first + _COPIED, one.info.nbytes), flat=True)
+
+    def _as_matrix(self, one: TensorPlan) -> bool:
+        """Whether a tensor is read by rows: a pass changes it, or a layout decodes it."""
+        return one.form.touched or one.info.name in self.plan.source.forms
+
+    def _tile(self, cut: Cut, upto: int | None = None) -> Tile:
+        """A tile after all passes before step ``upto``."""
+        from compress_core.kernels.floats import has_nonfinite
+        from compress_core.tiles import Tile
+
+        info = cut.plan.info
+        raw = self.plan.source.read(info.name, cut.start, cut.stop)
+        if cut.plan.form.touched and has_nonfinite(raw, info.dtype.code):
+            raise NonFiniteError(
+                f"tensor {info.name} holds NaN or infinity",
+                where=str(self.plan.source.path),
+                hint="pass --on-nonfinite keep to leave such tensors as they are",
+            )
+        tile = Tile(info, cut.start, raw, self._grains[info.name])
+        for stage in cut.plan.stages:
+            if upto is not None and stage.step >= upto:
+                break
+            self._apply(self._settled[stage.step, info.name], tile)
+        return tile
+
+    def _apply(self, settled: Settled, tile: Tile) -> None:
+        try:
+            settled.apply(tile)
+        except ModelOptError as error:
+            raise _located(error, tile.info, self.plan.source) from error
+
+
+def _located(error: ModelOptError, info: TensorInfo, source: Reader) -> ModelOptError:
+    """``error`` with the tensor and the file that it happened in."""
+    if error.where is not None:
+        return error
+    return type(error)(f"tensor {info.name}: {error.message}", where=str(source.path), hint=error.hint)
+
+
+def _put(pieces: dict[str, Piece], writer: Writer) -> dict[str, Stream]:
+    """Write what has its place, and give back what must wait for its turn."""
+    streams = {}
+    for part, piece in pieces.items():
+        if isinstance(piece, Rows):
+            writer.write(part, piece.first, piece.array)
+        elif isinstance(piece, Once):
+            writer.write(part, 0, piece.array)
+        else:
+            streams[part] = piece
+    return streams

@@ -1,0 +1,1 @@
+"""Weight files as containers, one format a file."""

@@ -1,0 +1,34 @@
+"""A checkpoint folder as model hubs have it: config, tokenizer, weights in one or more shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compress_core.container import Reader
+from compress_core.formats.base import Format
+from compress_core.formats.folder.reader import FolderReader
+from compress_core.formats.folder.writer import FolderWriter
+
+
+class CheckpointFolder(Format):
+    """A folder with ``model.safetensors``, or an index and its shards, and usually ``config.json``.
+
+    ``model.packed.safetensors`` (and its index) are read as well: so this tool calls weights that
+    other loaders must not take for plain ones.
+    """
+
+    id = "folder"
+    summary = "a checkpoint folder: safetensors, one file or shards with an index"
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Every folder: what is missing in one is said when it is opened."""
+        return not head and path.is_dir()
+
+    @classmethod
+    def open(cls, path: Path) -> FolderReader:
+        return FolderReader(path)
+
+    @classmethod
+    def writer(cls, target: Path, source: Reader, *, replace: bool) -> FolderWriter:
+        return FolderWriter(target, source, replace=replace)

@@ -1,0 +1,147 @@
+"""What lies in a checkpoint folder: which files are the weights, which go along, which do not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compress_core.errors import InputError, UnsupportedError
+from compress_core.formats.folder.index import INDEX_SUFFIX, SUFFIX, Index, read_index
+from compress_core.inputs import unreadable
+
+# ``model.packed`` is what this tool calls weights that no other loader may take for plain ones
+STEMS = ("model", "model.packed")
+TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+_WEIGHTS = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"),
+    *(".onnx", ".gguf", ".npz", ".npy", ".tflite", ".ot", ".index.json"),
+)
+
+
+@dataclass
+class Weights:
+    """The weight files of a folder.
+
+    :ivar single: the one file, or ``None`` when there is an index.
+    :ivar notes: what was found and not used.
+    """
+
+    single: str | None = None
+    index: Index | None = None
+    index_path: Path | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """What goes along with weights, and what does not.
+
+    :ivar copied: path below the folder → bytes.
+    :ivar left_out: paths below the folder; a folder ends in ``/``.
+    """
+
+    copied: Mapping[Path, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+def find_weights(folder: Path) -> Weights:
+    """Choose the weights of a folder; data are not touched.
+
+    An index is preferred to a single file beside it, as long as all its shards are there.
+
+    :raises UnsupportedError: there are only weights that nothing here reads.
+    :raises InputError: there are none, or the index breaks the rules.
+    """
+    stems = [stem for stem in STEMS if _has(folder, stem)]
+    if not stems:
+        raise _no_weights(folder)
+    found = _of_stem(folder, stems[0])
+    found.notes += [f"{other}{SUFFIX} is not read: {stems[0]} is" for other in stems[1:]]
+    return found
+
+
+def side_files(folder: Path) -> SideFiles:
+    """Sort the files of a folder, all levels: tokenizer and config go along, weights do not.
+
+    Links to files count as the files; links to folders are not followed.
+
+    :raises InputError: a folder cannot be listed.
+    """
+    copied: dict[Path, int] = {}
+    left_out: list[str] = []
+    for path, is_folder in _walk(folder, Path()):
+        size = None if is_folder or _stays(path.name) else _regular_size(folder / path)
+        if size is None:
+            left_out.append(f"{path}/" if is_folder else str(path))
+        else:
+            copied[path] = size
+    return SideFiles(copied, tuple(left_out))
+
+
+def _of_stem(folder: Path, stem: str) -> Weights:
+    single, index_path = stem + SUFFIX, folder / (stem + INDEX_SUFFIX)
+    if not os.path.lexists(index_path):
+        return Weights(single)
+    index = read_index(index_path)
+    if not os.path.lexists(folder / single):
+        return Weights(None, index, index_path)
+    missing = [shard for shard in set(index.weight_map.values()) if not (folder / shard).exists()]
+    if missing:
+        note = f"{index_path.name} is not used: {len(missing)} of its shards are missing"
+        return Weights(single, notes=[note])
+    return Weights(None, index, index_path, [f"{single} is not read: {index_path.name} is"])
+
+
+def _has(folder: Path, stem: str) -> bool:
+    return any(os.path.lexists(folder / (stem + suffix)) for suffix in (SUFFIX, INDEX_SUFFIX))
+
+
+def _no_weights(folder: Path) -> InputError:
+    where = str(folder)
+    names = sorted(_listed(folder))
+    for name in TORCH_FILES:
+        if name in names:
+            return UnsupportedError(
+                f"{name}: PyTorch pickles are not read yet",
+                where=where,
+                hint="convert it: model.save_pretrained(FOLDER, safe_serialization=True)",
+            )
+    others = [name for name in names if name.endswith(SUFFIX)]
+    hint = f"give the file itself: {folder / others[0]}" if others else None
+    return InputError(f"no model{SUFFIX} and no model{INDEX_SUFFIX} in it", where=where, hint=hint)
+
+
+def _walk(top: Path, below: Path) -> Iterator[tuple[Path, bool]]:
+    """Every file below ``top``, sorted, and (with ``True``) every folder that is not entered."""
+    for name in sorted(_listed(top / below)):
+        path = below / name
+        if not (top / path).is_dir():
+            yield path, False
+        elif name.startswith(".") or (top / path).is_symlink():
+            yield path, True
+        else:
+            yield from _walk(top, path)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise unreadable(error, folder) from error
+
+
+def _stays(name: str) -> bool:
+    return name.startswith(".") or name.lower().endswith(_WEIGHTS)
+
+
+def _regular_size(path: Path) -> int | None:
+    """Bytes of a regular file or of the one that a link stands for; ``None`` for anything else."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,119 @@
+"""Read a checkpoint folder: all its shards as one container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compress_core import registry
+from compress_core.container import Reader
+from compress_core.errors import FormatError, InputError
+from compress_core.formats.folder.contents import Weights, find_weights
+from compress_core.formats.folder.index import Index
+from compress_core.inputs import InputFile
+from compress_core.strict_json import shown
+from compress_core.tensors import TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CONFIG = "config.json"
+_MAX_CONFIG = 16_000_000
+
+
+class FolderReader(Reader):
+    """The tensors of a folder: shard by shard in the order of their names, then of their headers.
+
+    Only the weights, their index and ``config.json`` are opened; nothing else that lies there is.
+
+    :raises InputError: unreadable, corrupt, hostile or not supported; ``where`` names the shard.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = find_weights(path)
+        self.notes: list[str] = found.notes
+        self._index_size = found.index.nbytes if found.index else 0
+        self._readers: dict[str, Reader] = {}
+        try:
+            self._open_shards(found)
+        except BaseException:
+            self.close()
+            raise
+        self.metadata = {shard: reader.metadata[""] for shard, reader in self._readers.items()}
+        self.config = self._read_config()
+
+    def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
+        """Rows ``start:stop`` of the matrix view; see :class:`Reader`."""
+        return self._readers[self.shards[name]].read(name, start, stop)
+
+    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
+        """Bytes ``start:stop`` of a tensor's data; see :class:`Reader`."""
+        return self._readers[self.shards[name]].read_bytes(name, start, stop)
+
+    def size(self) -> int:
+        """Bytes of all shards that are read, and of their index."""
+        return self._index_size + sum(reader.size() for reader in self._readers.values())
+
+    def close(self) -> None:
+        """Give all file handles back."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def _open_shards(self, found: Weights) -> None:
+        single_file = registry.get("formats", "safetensors")
+        names = [found.single] if found.single else sorted(set(_mapped(found).values()))
+        for name in names:
+            self._readers[name] = single_file.open(self.path / name)
+        infos: dict[str, TensorInfo] = {}
+        shards: dict[str, str] = {}
+        for shard, reader in self._readers.items():
+            for name, info in reader.infos.items():
+                if found.index is None or found.index.weight_map.get(name) == shard:
+                    infos[name], shards[name] = info, shard
+        self.infos, self.shards = infos, shards
+        if found.index is not None:
+            self._check_against(found.index)
+
+    def _check_against(self, index: Index) -> None:
+        for name, shard in index.weight_map.items():
+            if name not in self.infos:
+                said = f"tensor {shown(name)} is not in it, though the index says so"
+                raise FormatError(said, where=str(self.path / shard))
+        unmapped = sum(len(reader.infos) for reader in self._readers.values()) - len(self.infos)
+        if unmapped:
+            self.notes.append(f"{unmapped} tensors are in a shard but not in the index: left out")
+        held = sum(info.nbytes for info in self.infos.values())
+        if index.total_size is not None and index.total_size != held:
+            said = str(index.total_size)[:40]
+            self.notes.append(f"total_size of the index is {said}; the tensors have {held} bytes")
+
+    def _read_config(self) -> Mapping[str, Any] | None:
+        if not (self.path / CONFIG).exists():
+            self.notes.append(f"no {CONFIG}")
+            return None
+        try:
+            config = json.loads(_small_file(self.path / CONFIG).decode("utf-8"))
+        except (InputError, ValueError, RecursionError) as error:
+            self.notes.append(f"{CONFIG} is not used: {error}")
+            return None
+        if not isinstance(config, dict):
+            self.notes.append(f"{CONFIG} is not used: no JSON object")
+            return None
+        return config
+
+
+def _mapped(found: Weights) -> Mapping[str, str]:
+    return found.index.weight_map if found.index else {}
+
+
+def _small_file(path: Path) -> bytes:
+    file = InputFile(path)
+    try:
+        if file.size > _MAX_CONFIG:
+            raise InputError(f"{file.size:,} bytes", where=str(path))
+        return file.read(0, file.size)
+    finally:
+        file.close()

@@ -1,0 +1,37 @@
+"""safetensors: the format of nearly all published weights, one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compress_core.container import Reader, Writer
+from compress_core.formats.base import Format
+from compress_core.formats.safetensors.header import MAX_HEADER, PREFIX
+from compress_core.formats.safetensors.reader import SafetensorsReader
+from compress_core.formats.safetensors.writer import SafetensorsWriter
+
+
+class Safetensors(Format):
+    """One ``.safetensors`` file.
+
+    Source: https://github.com/huggingface/safetensors, version 0.8; the library itself has the last
+    word on every header.
+    """
+
+    id = "safetensors"
+    summary = "one safetensors file"
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """By content, or by suffix: what is wrong with a ``.safetensors`` file is said here."""
+        length = int.from_bytes(head[:PREFIX], "little")
+        looks_right = head[PREFIX : PREFIX + 1] == b"{" and length <= MAX_HEADER
+        return looks_right or (path.suffix == ".safetensors" and not path.is_dir())
+
+    @classmethod
+    def open(cls, path: Path) -> SafetensorsReader:
+        return SafetensorsReader(path)
+
+    @classmethod
+    def writer(cls, target: Path, source: Reader, *, replace: bool) -> Writer:
+        return SafetensorsWriter(target, source, replace=replace)

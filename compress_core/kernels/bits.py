@@ -1,0 +1,93 @@
+"""Codes of 1 to 16 bits as byte streams: element i takes bits [i·b, (i+1)·b), least significant first.
+
+The same stream as in compressed-tensors (0.18 and later) and MLX, cut into bytes instead of words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def row_bytes(columns: int, bits: int) -> int:
+    """Bytes of one row of ``columns`` codes."""
+    return (columns * bits + 7) // 8
+
+
+def pack(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Rows of codes as rows of bytes: (rows, columns) → (rows, ``row_bytes``).
+
+    Codes are unsigned and below ``2**bits``; the last byte is padded with zero bits.
+    """
+    rows, columns = codes.shape
+    if bits == 8:
+        return np.ascontiguousarray(codes, dtype=np.uint8)
+    if bits > 8:
+        return _pack_wide(codes, bits)
+    eights = -(-columns // 8)
+    if columns % 8:
+        codes = np.concatenate([codes, np.zeros((rows, eights * 8 - columns), np.uint8)], axis=1)
+    lanes = codes.reshape(rows, eights, 8)
+    # eight codes fill exactly `bits` bytes of one little-endian word
+    words = lanes[:, :, 0].astype("<u8", order="C")
+    for lane in range(1, 8):
+        words |= lanes[:, :, lane].astype("<u8") << np.uint64(lane * bits)
+    stream = words.view(np.uint8).reshape(rows, eights, 8)[:, :, :bits]
+    return np.ascontiguousarray(stream.reshape(rows, eights * bits)[:, : row_bytes(columns, bits)])
+
+
+def _pack_wide(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    spread = codes[:, :, None] >> np.arange(bits, dtype=codes.dtype) & codes.dtype.type(1)
+    places = spread.reshape(len(codes), codes.shape[1] * bits).astype(np.bool_)
+    return np.packbits(places, axis=1, bitorder="little")
+
+
+def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
+    """The inverse of :func:`pack`: (rows, bytes) → (rows, columns), uint8 or (above 8 bits) uint16."""
+    rows = stream.shape[0]
+    if bits == 8:
+        return stream[:, :columns].copy()
+    if bits > 8:
+        return _unpack_wide(stream, bits, columns)
+    eights = -(-columns // 8)
+    padded = np.zeros((rows, eights * bits), np.uint8)
+    padded[:, : row_bytes(columns, bits)] = stream[:, : row_bytes(columns, bits)]
+    wide = np.zeros((rows, eights, 8), np.uint8)
+    wide[:, :, :bits] = padded.reshape(rows, eights, bits)
+    words = wide.view("<u8")[:, :, 0]
+    codes = np.empty((rows, eights, 8), np.uint8)
+    mask = np.uint64((1 << bits) - 1)
+    for lane in range(8):
+        codes[:, :, lane] = (words >> np.uint64(lane * bits)) & mask
+    return codes.reshape(rows, eights * 8)[:, :columns]
+
+
+def _unpack_wide(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[np.uint16]:
+    spread = np.unpackbits(stream, axis=1, count=columns * bits, bitorder="little")
+    places = spread.reshape(len(stream), columns, bits).astype(np.uint16)
+    return np.bitwise_or.reduce(places << np.arange(bits, dtype=np.uint16), axis=2)
+
+
+def pack_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Rows of booleans as rows of bits, least significant first."""
+    return np.packbits(mask, axis=-1, bitorder="little")
+
+
+def unpack_mask(stream: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
+    """The inverse of :func:`pack_mask`."""
+    return np.unpackbits(stream, axis=-1, count=columns, bitorder="little").view(np.bool_)
+
+
+def slice_bits(stream: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint8]:
+    """``count`` bits of a stream from bit ``first``, moved to bit 0; unused high bits are zero."""
+    start, shift = divmod(first, 8)
+    taken = stream[start : (first + count + 7) // 8]
+    if shift:
+        following = np.append(taken[1:], np.uint8(0))
+        taken = (taken >> np.uint8(shift)) | (following << np.uint8(8 - shift))
+    taken = taken[: (count + 7) // 8].copy()
+    if count % 8:
+        taken[-1] &= np.uint8((1 << count % 8) - 1)
+    return taken

@@ -1,0 +1,103 @@
+"""Floating-point formats as bit patterns: widen to float32, round back, compare, find what is not finite.
+
+Raw arrays hold an element's bits in its storage dtype (``DType.storage``): unsigned integers for BF16,
+F16 and FP8, native floats for F32 and F64.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32_MAX = np.finfo(np.float32).max
+BF16_MAX = np.uint32(0x7F7F0000).view(np.float32)
+F16_MAX = np.float32(65504.0)
+
+_FP8 = {
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E8M0": "float8_e8m0fnu",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+}
+
+
+@cache
+def _fp8_values(code: str) -> NDArray[np.float32]:
+    import ml_dtypes
+
+    patterns = np.arange(256, dtype=np.uint8)
+    return patterns.view(getattr(ml_dtypes, _FP8[code])).astype(np.float32)
+
+
+def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
+    """Values of ``raw`` as a new float32 array; exact for every format but F64, which is rounded.
+
+    F64 beyond the range of float32 becomes infinite: see :func:`has_nonfinite`.
+    """
+    if code == "BF16":
+        wide = raw.astype(np.uint32)
+        wide <<= np.uint32(16)
+        return wide.view(np.float32)
+    if code == "F16":
+        return raw.view(np.float16).astype(np.float32)
+    if code in _FP8:
+        return _fp8_values(code)[raw]
+    with np.errstate(over="ignore"):
+        return raw.astype(np.float32)
+
+
+def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
+    """``values`` rounded once, half to even, to the storage dtype of ``code``.
+
+    Saturates: a finite or infinite value beyond the format's range becomes its largest finite number,
+    since a decoded weight may exceed the largest original by a rounding. NaN stays NaN.
+    """
+    if code == "BF16":
+        return _to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
+    if code == "F16":
+        return np.clip(values, -F16_MAX, F16_MAX).astype(np.float16).view(np.uint16)
+    clipped = np.clip(values, -F32_MAX, F32_MAX)
+    return clipped.astype(np.float64) if code == "F64" else clipped
+
+
+def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = ((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)).astype(np.uint16)
+    # a NaN whose low mantissa bits carry would otherwise round into another number
+    return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
+
+
+def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
+    """Whether any element is NaN, infinite, or (F64) beyond the range of float32."""
+    if raw.size == 0:
+        return False
+    if code == "BF16":
+        return bool((raw & np.uint16(0x7FFF)).max() >= 0x7F80)
+    if code == "F16":
+        return bool((raw & np.uint16(0x7FFF)).max() >= 0x7C00)
+    # a comparison with NaN is false, so that one maximum finds NaN too
+    return not bool(np.abs(raw).max() <= F32_MAX)
+
+
+def magnitude_keys(raw: NDArray[Any], code: str, width: int) -> NDArray[Any]:
+    """|element| as unsigned integers of ``width`` bits whose order is the order of magnitudes.
+
+    ``width`` is 16 (BF16 or F16 alone), 32 (any format up to F32) or 64 (any format). Wider keys order
+    narrower formats exactly as their own do, so formats of one width compare with each other.
+    """
+    if width == 16:
+        return raw & np.uint16(0x7FFF)
+    if width == 32:
+        return float_keys(widen(raw, code))
+    wide = raw if code == "F64" else widen(raw, code).astype(np.float64)
+    return wide.view(np.uint64) & np.uint64(0x7FFF_FFFF_FFFF_FFFF)
+
+
+def float_keys(values: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """|value| as 32-bit keys, ordered like the magnitudes."""
+    return np.ascontiguousarray(values).view(np.uint32) & np.uint32(0x7FFF_FFFF)

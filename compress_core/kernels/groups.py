@@ -1,0 +1,30 @@
+"""Rows cut into groups of columns, and parameters spread over them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def grouped(values: NDArray[Any], width: int) -> NDArray[Any]:
+    """(rows, columns) → (rows, groups, width); a ragged last group is filled up with zeros."""
+    rows, columns = values.shape
+    missing = -columns % width
+    if missing:
+        values = np.concatenate([values, np.zeros((rows, missing), values.dtype)], axis=1)
+    return values.reshape(rows, (columns + missing) // width, width)
+
+
+def ungrouped(values: NDArray[Any], columns: int) -> NDArray[Any]:
+    """The inverse of :func:`grouped`."""
+    rows, groups, width = values.shape
+    return values.reshape(rows, groups * width)[:, :columns]
+
+
+def spread(parameter: NDArray[Any], width: int, columns: int) -> NDArray[Any]:
+    """(rows, groups) → broadcastable to (rows, columns): every column gets its group's parameter."""
+    if parameter.shape[1] == 1:
+        return parameter
+    return np.repeat(parameter, width, axis=1)[:, :columns]

@@ -1,0 +1,54 @@
+"""Scales and means rounded to the dtype in which they are stored, as float32 numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.errors import UnsupportedError
+from compress_core.kernels import floats
+
+# The smallest scale: the least positive F16; the least *normal* BF16 and F32, below which a scale has
+# few bits or, divided by, overflows. It is never 0, so zeros stay zeros.
+SMALLEST = {"F16": np.float32(2.0**-24), "BF16": np.float32(2.0**-126), "F32": np.float32(2.0**-126)}
+_LARGEST = {"F16": floats.F16_MAX, "BF16": floats.BF16_MAX, "F32": floats.F32_MAX}
+
+
+def stored_scale(
+    scale: NDArray[np.float32], dtype: str, *, upwards: bool = False, of_zero: float = 1
+) -> NDArray[np.float32]:
+    """``scale`` as ``dtype`` holds it: rounded half to even, or ``upwards``; floored, never to zero.
+
+    :param of_zero: what a scale of exactly 0 becomes; 1 where codes are quotients by the scale.
+
+    :raises UnsupportedError: a scale beyond the range of ``dtype``.
+    """
+    rounded = _rounded(scale, dtype, "scale")
+    if upwards and dtype != "F32":
+        low = rounded < scale
+        raised = floats.narrow(rounded, dtype) + low.astype(np.uint16)
+        rounded = _checked(floats.widen(raised, dtype), dtype, "scale")
+    floored = np.maximum(rounded, SMALLEST[dtype])
+    return np.where(scale == 0, np.float32(of_zero), floored)
+
+
+def stored_mean(mean: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
+    """``mean`` as ``dtype`` holds it.
+
+    :raises UnsupportedError: a mean beyond the range of ``dtype``.
+    """
+    return _rounded(mean, dtype, "mean")
+
+
+def _rounded(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
+    if dtype == "F32":
+        return _checked(values, dtype, noun)
+    return floats.widen(floats.narrow(_checked(values, dtype, noun), dtype), dtype)
+
+
+def _checked(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
+    if values.size and not np.abs(values).max() <= _LARGEST[dtype]:
+        raise UnsupportedError(
+            f"a {noun} of its groups does not fit {dtype}", hint="pass --scale-dtype f32"
+        )
+    return values

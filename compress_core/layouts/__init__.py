@@ -1,0 +1,1 @@
+"""How compressed tensors are stored, one convention a file."""

@@ -1,0 +1,33 @@
+"""Dense: values rounded and pruned, in the original dtype and under the original names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from compress_core.container import PartSpec, Piece, Rows
+from compress_core.layouts.base import Layout
+from compress_core.tensors import Form, TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Tile
+
+
+class Dense(Layout):
+    """What every loader reads, and what saves nothing: zeros and rounded values take their full width."""
+
+    id: ClassVar[str] = "dense"
+    summary: ClassVar[str] = "rounded and pruned values in the original dtype; saves no bytes"
+    read_by: ClassVar[str] = "any safetensors loader; saves no bytes"
+    keeps_values: ClassVar[bool] = True
+
+    def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:
+        return {info.name: PartSpec(info.dtype.code, info.shape, "rows")}
+
+    def encode(self, tile: Tile, form: Form) -> dict[str, Piece]:
+        return {tile.info.name: Rows(tile.start, tile.stored())}
+
+    def metadata(
+        self, touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], version: str
+    ) -> dict[str, str]:
+        return {}

@@ -1,0 +1,155 @@
+"""How far a reader's values are from the original ones, in statistics that any tiling agrees on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compress_core.report import ErrorResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from compress_core.tiles import Tile
+
+
+KEPT_GRAIN = 64 * 1024
+"""Elements that are summed at once where a tensor is copied and not seen as a matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What one tile adds: sums a grain, and figures for which order does not matter.
+
+    :ivar error_squares: Σ(W−Ŵ)² of each grain; ``reference_squares``: ΣW².
+    :ivar max_abs: the largest |W−Ŵ|.
+    :ivar zeros: elements that are zero afterwards.
+    """
+
+    error_squares: tuple[float, ...]
+    reference_squares: tuple[float, ...]
+    max_abs: float
+    zeros: int
+
+
+class ErrorStats:
+    """Error of one tensor or of many; closed by :meth:`result`.
+
+    Sums of grains are added exactly (Shewchuk's algorithm, ``math.fsum``), so order and tiling cannot
+    change them.
+    """
+
+    __slots__ = ("_errors", "_references", "elements", "max_abs", "zeros")
+
+    def __init__(self) -> None:
+        self._errors: list[float] = []
+        self._references: list[float] = []
+        self.max_abs = 0.0
+        self.zeros = 0
+        self.elements = 0
+
+    def update(self, moments: Moments, elements: int) -> None:
+        """Add a tile of ``elements`` elements."""
+        self._errors.extend(moments.error_squares)
+        self._references.extend(moments.reference_squares)
+        self.max_abs = max(self.max_abs, moments.max_abs)
+        self.zeros += moments.zeros
+        self.elements += elements
+
+    @property
+    def error_square(self) -> float:
+        """Σ(W−Ŵ)²."""
+        return math.fsum(self._errors)
+
+    @property
+    def reference_square(self) -> float:
+        """ΣW²; not finite when the tensor holds NaN or infinity."""
+        return math.fsum(self._references) if all(map(math.isfinite, self._references)) else math.inf
+
+    def close(self) -> ErrorStats:
+        """Keep two sums instead of one a grain; of many tensors only closed ones are held."""
+        self._errors, self._references = [self.error_square], [self.reference_square]
+        return self
+
+    def result(self) -> ErrorResult:
+        """The figures people read."""
+        return result_of(self.error_square, self.reference_square, self.max_abs)
+
+
+def result_of(error_square: float, reference_square: float, max_abs: float) -> ErrorResult:
+    """The figures that two sums of squares and a maximum stand for."""
+    if error_square == 0:
+        return ErrorResult(error=0.0, sqnr_db=None, max_abs=max_abs)
+    if reference_square == 0:
+        return ErrorResult(error=math.inf, sqnr_db=None, max_abs=max_abs)
+    ratio = error_square / reference_square
+    return ErrorResult(
+        error=math.sqrt(ratio),
+        sqnr_db=-10 * math.log10(ratio) if ratio > 0 else None,
+        max_abs=max_abs,
+    )
+
+
+def total(stats: Iterable[ErrorStats]) -> ErrorStats:
+    """The error over all elements of many tensors; those that hold NaN or infinity are left out."""
+    whole = ErrorStats()
+    for one in stats:
+        whole.zeros += one.zeros
+        whole.elements += one.elements
+        if math.isfinite(one.reference_square):
+            whole._errors.append(one.error_square)
+            whole._references.append(one.reference_square)
+            whole.max_abs = max(whole.max_abs, one.max_abs)
+    return whole
+
+
+def observe(tile: Tile) -> Moments:
+    """What a tile adds to the error of its tensor.
+
+    The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in the
+    order of :mod:`compress_core.kernels.sums` over each grain.
+    """
+    import numpy as np
+
+    code = tile.info.dtype.code
+    before, after = _comparable(tile.raw, code), _comparable(tile.stored(), code)
+    difference = before - after
+    grain = tile.grain * tile.raw.shape[1]
+    return Moments(
+        error_squares=_squares(difference, grain),
+        reference_squares=_squares(before, grain),
+        max_abs=float(np.abs(difference).max(initial=0.0)),
+        zeros=after.size - int(np.count_nonzero(after)),
+    )
+
+
+def observe_kept(raw: NDArray[Any], code: str) -> Moments:
+    """What elements that nobody changed add: no error, but weight and zeros. ``raw`` is flat."""
+    import numpy as np
+
+    values = _comparable(raw, code)
+    squares = _squares(values, KEPT_GRAIN)
+    zeros = values.size - int(np.count_nonzero(values))
+    return Moments((0.0,) * len(squares), squares, 0.0, zeros)
+
+
+def _comparable(raw: NDArray[Any], code: str) -> NDArray[Any]:
+    from compress_core.kernels import floats
+
+    return raw if code in ("F32", "F64") else floats.widen(raw, code)
+
+
+def _squares(values: NDArray[np.floating[Any]], grain: int) -> tuple[float, ...]:
+    import numpy as np
+
+    from compress_core.kernels.sums import ordered_sum
+
+    # NaN and infinity of kept tensors end up in the sum, which says so
+    with np.errstate(over="ignore", invalid="ignore"):
+        flat = np.square(values, dtype=np.float64).reshape(-1)
+        return tuple(
+            float(ordered_sum(flat[first : first + grain])) for first in range(0, flat.size, grain)
+        )

@@ -1,0 +1,212 @@
+"""What people ask for: compress, plan, restore. Each opens, decides, works and reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from compress_core import __version__, model, registry
+from compress_core.container import FilePlan, Reader, Writer
+from compress_core.engine import Run
+from compress_core.errors import UnsupportedError
+from compress_core.metrics import ErrorStats, total
+from compress_core.opening import open_logical, open_weights
+from compress_core.planning import Plan, TensorPlan, exactness, make_plan
+from compress_core.report import ErrorResult, Report, TensorReport, Totals
+from compress_core.settings import Settings
+from compress_core.spec import Output, Spec
+
+_NON_FINITE = "holds NaN or infinity"
+
+
+def compress(
+    source: Path | str, target: Path | str, spec: Spec, settings: Settings | None = None
+) -> Report:
+    """Carry ``spec`` out on ``source`` and write ``target``, whole or not at all.
+
+    :raises InputError: ``source`` cannot be used; :raises OutputError: ``target`` cannot be written.
+    :raises UsageError: what is asked for does not go together, or ``target`` must not be replaced.
+    """
+    settings = settings or Settings()
+    with open_weights(source) as reader:
+        run = Run(_decide(reader, spec, settings), settings)
+        writer = _writer(reader, Path(target), spec.output, settings)
+        writer.check()
+        run = _without_nonfinite(run, spec, settings)
+        run.settle()
+        return _carry_out(run, writer, Path(target))
+
+
+def plan(
+    source: Path | str,
+    spec: Spec,
+    settings: Settings | None = None,
+    *,
+    target: Path | str | None = None,
+    exact: bool = False,
+) -> Report:
+    """What :func:`compress` would do: sizes from headers alone, upper bounds where those do not tell.
+
+    :param exact: carry out the surveys, so that every size is exact.
+    """
+    settings = settings or Settings()
+    with open_weights(source) as reader:
+        run = Run(_decide(reader, spec, settings), settings)
+        if exact:
+            run = _without_nonfinite(run, spec, settings)
+            run.settle()
+        files = run.plan.files(__version__)
+        shown = Path(target) if target is not None else None
+        writer = _writer(reader, shown or Path(reader.path.name), spec.output, settings)
+        sizes = writer.measure(files)
+        return _report(run, sizes, {}, kind="plan", target=shown)
+
+
+def restore(source: Path | str, target: Path | str, settings: Settings | None = None) -> Report:
+    """Decode a compressed file or folder to dense tensors of their original dtype.
+
+    :raises UnsupportedError: it holds codes of a scheme that cannot be decoded here.
+    """
+    settings = settings or Settings()
+    spec = Spec(output=Output(layout="dense"))
+    with open_logical(source) as reader:
+        _refuse_codes(reader)
+        run = Run(_decide(reader, spec, settings), settings)
+        writer = _writer(reader, Path(target), spec.output, settings)
+        writer.check()
+        if not reader.forms:
+            run.plan.notes.append("nothing is compressed: the output is a copy")
+        return _carry_out(run, writer, Path(target))
+
+
+def _refuse_codes(reader: Reader) -> None:
+    strings = {key: value for own in reader.metadata.values() for key, value in own.items()}
+    scheme = model.quantized_as(reader.infos, strings, reader.config)
+    if scheme is not None:
+        raise UnsupportedError(
+            f"quantized by another tool, and not decoded here: {scheme}", where=str(reader.path)
+        )
+
+
+def _decide(
+    reader: Reader, spec: Spec, settings: Settings, keep: Mapping[str, str] | None = None
+) -> Plan:
+    return make_plan(reader, spec, on_unmatched=settings.on_unmatched, keep=keep)
+
+
+def _without_nonfinite(run: Run, spec: Spec, settings: Settings) -> Run:
+    """The run again, without the tensors that must not be touched, if that is asked for."""
+    if settings.on_nonfinite != "keep":
+        return run
+    keep = dict.fromkeys(run.find_nonfinite(), _NON_FINITE)
+    return Run(_decide(run.plan.source, spec, settings, keep), settings) if keep else run
+
+
+def _writer(reader: Reader, target: Path, output: Output, settings: Settings) -> Writer:
+    format_id = "folder" if reader.path.is_dir() else "safetensors"
+    may_replace = settings.replace or output.on_exists == "replace"
+    writer: Writer = registry.get("formats", format_id).writer(target, reader, replace=may_replace)
+    writer.copy_side_files = output.copy_side_files
+    return writer
+
+
+def _carry_out(run: Run, writer: Writer, target: Path) -> Report:
+    files = run.plan.files(__version__)
+    try:
+        writer.begin(files)
+        stats = run.write(writer)
+        writer.commit({file.name: _measured(run.plan, file, stats) for file in files})
+    except BaseException:
+        writer.abort()
+        raise
+    run.plan.notes.extend(_left_out(writer))
+    return _report(run, writer.measure(files), stats, kind="run", target=target)
+
+
+def _measured(plan: Plan, file: FilePlan, stats: Mapping[str, ErrorStats]) -> dict[str, str]:
+    inside = [
+        stats[one.info.name]
+        for one in plan.touched()
+        if next(iter(plan.parts(one))) in file.parts
+    ]
+    return plan.layout.measured(inside) if inside else {}
+
+
+def _left_out(writer: Writer) -> list[str]:
+    return [f"not copied: {', '.join(writer.left_out)}"] if writer.left_out else []
+
+
+
+
+def _report(
+    run: Run,
+    files: dict[str, int],
+    stats: Mapping[str, ErrorStats],
+    *,
+    kind: str,
+    target: Path | None,
+) -> Report:
+    plan = run.plan
+    tensors = tuple(_tensor(plan, one, stats.get(one.info.name)) for one in plan.tensors.values())
+    return Report(
+        kind="plan" if kind == "plan" else "run",
+        source=str(plan.source.path),
+        target=None if target is None else str(target),
+        layout=plan.layout.id,
+        read_by=plan.layout.read_by,
+        tensors=tensors,
+        totals=_totals(plan, tensors, files, stats),
+        spec=plan.spec.config(),
+        version=__version__,
+        files=files,
+        notes=(*plan.source.notes, *plan.notes),
+        peak_bytes=run.peak_bytes if kind == "plan" else None,
+    )
+
+
+def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorReport:
+    name = one.info.name
+    restored = name in plan.source.forms
+    measured = plan.source.errors.get(name) if restored else None
+    if one.form.touched and stats is not None:
+        measured = stats.result()
+    return TensorReport(
+        name=name,
+        shape=one.info.shape,
+        dtype=one.info.dtype.code,
+        to=one.info.dtype.code.lower() if restored else str(one.form),
+        bytes_in=plan.source.stored_bytes(name),
+        bytes_out=sum(part.nbytes for part in plan.parts(one).values()),
+        exactness=exactness(one.form),
+        measured=measured,
+        zeros=None if stats is None else stats.zeros,
+        kept_because=None if restored else one.kept_because,
+        role=one.role,
+    )
+
+
+def _totals(
+    plan: Plan,
+    tensors: tuple[TensorReport, ...],
+    files: Mapping[str, int],
+    stats: Mapping[str, ErrorStats],
+) -> Totals:
+    whole = total(stats.values())
+    return Totals(
+        bytes_in=plan.source.size(),
+        bytes_out=sum(files.values()),
+        tensor_bytes_in=sum(tensor.bytes_in for tensor in tensors),
+        tensor_bytes_out=sum(tensor.bytes_out for tensor in tensors),
+        elements=sum(tensor.elements for tensor in tensors),
+        float_elements=whole.elements,
+        exactness="exact" if plan.exact else "at most",
+        measured=_total_error(plan, whole) if stats else None,
+        zeros=whole.zeros if stats else None,
+    )
+
+
+def _total_error(plan: Plan, whole: ErrorStats) -> ErrorResult | None:
+    changed = bool(plan.touched())
+    return whole.result() if changed and math.isfinite(whole.error_square) else None

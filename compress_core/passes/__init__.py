@@ -1,0 +1,1 @@
+"""Passes: what is done to the values of a tensor, one a file."""

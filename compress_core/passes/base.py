@@ -1,0 +1,88 @@
+"""What a pass is: headers first (``becomes``), then data in surveys, then a pure function over tiles."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from compress_core.fields import Configured
+from compress_core.limits import Limits
+from compress_core.tensors import Form, Refusal, TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Tile
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tensor that a pass works on.
+
+    :ivar before: its form when the pass gets it; ``form``: what ``becomes`` made of that.
+    """
+
+    info: TensorInfo
+    before: Form
+    form: Form
+
+
+class Survey(ABC):
+    """One sweep over the data of a group of tensors, before the pass is settled."""
+
+    @abstractmethod
+    def observe(self, tile: Tile) -> Any:
+        """What one tile tells: pure, any thread, the same for any tiling into whole grains."""
+
+    @abstractmethod
+    def absorb(self, info: TensorInfo, start: int, partial: Any) -> None:
+        """Add what ``observe`` said of the tile that starts at row ``start``.
+
+        Called in the order of tensors and rows.
+        """
+
+
+class Settled(ABC):
+    """A pass that knows all it needs of one group of tensors."""
+
+    @abstractmethod
+    def apply(self, tile: Tile) -> None:
+        """Change the tile's mask, codes or working values. Row-local; touches nothing but the tile."""
+
+
+class Pass(Configured, ABC):
+    """One step of a pipeline: a frozen dataclass whose fields are its flags, YAML keys and JSON Schema.
+
+    A module of this folder must not import NumPy when it is imported: ``--help`` shows its options.
+
+    :cvar id: the name in specs and commands.
+    :cvar summary: one line for ``list passes``.
+    """
+
+    id: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def becomes(self, info: TensorInfo, form: Form, limits: Limits) -> Form | Refusal:
+        """What a tensor of this form will be, from its header alone."""
+
+    def group(self, info: TensorInfo) -> str | None:
+        """Whose data decide together: the tensor's own name, ``"*"`` for all, ``None``: no survey."""
+        return None
+
+    @property
+    def decides_over_all(self) -> bool:
+        """Whether the data of all tensors decide together, so that no rule may part them."""
+        return False
+
+    def row_multiple(self, info: TensorInfo) -> int:
+        """Rows that must never be parted: tiles hold whole multiples of it."""
+        return 1
+
+    def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
+        """The next survey of a group after ``found`` (``None`` at first); ``None`` when enough is known."""
+        return None
+
+    @abstractmethod
+    def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
+        """The pass, ready to be applied to the tiles of ``targets``."""

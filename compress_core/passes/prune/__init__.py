@@ -1,0 +1,158 @@
+"""Prune: set the least of a tensor to zero, element by element or in larger structures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from compress_core.errors import UsageError
+from compress_core.fields import option
+from compress_core.limits import Limits
+from compress_core.passes.base import Pass, Settled, Survey, Target
+from compress_core.passes.prune.counting import kept_elements
+from compress_core.tensors import Form, Refusal, Structure, TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.passes.prune.units import Scoring
+
+_STRUCTURES = r"\d{1,9}(of|x)\d{1,9}"
+
+
+@dataclass(frozen=True)
+class Prune(Pass):
+    """Zero what is smallest: elements, rows, columns, blocks, or all but N of each M."""
+
+    id: ClassVar[str] = "prune"
+    summary: ClassVar[str] = "set the smallest weights, rows, columns or blocks to zero"
+
+    sparsity: float | None = option(
+        "share that becomes zero", float, minimum=0, maximum=1, otherwise="required, or threshold"
+    )
+    threshold: float | None = option(
+        "zero what is not larger than this magnitude", float, minimum=0, otherwise="none"
+    )
+    method: str = option(
+        "what decides who goes first", str, choices=("magnitude", "random"), default="magnitude"
+    )
+    structure: str = option(
+        "what is zeroed as one",
+        str,
+        choices=("element", "row", "column"),
+        pattern=_STRUCTURES,
+        examples=("16x4 (a block)", "2of4"),
+        aliases=((r"(\d+):(\d+)", r"\1of\2"),),
+        default="element",
+    )
+    norm: str = option(
+        "score of a structure larger than an element", str, choices=("l1", "l2", "max"), default="l2"
+    )
+    scope: str | None = option(
+        "where the share is counted",
+        str,
+        choices=("row", "tensor", "global"),
+        otherwise="row for elements, tensor for structures",
+    )
+    seed: int = option("seed of method random", int, minimum=0, maximum=2**63 - 1, default=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_amount()
+        if self._structure.kind in ("row", "column") and self.scope == "row":
+            raise UsageError(
+                f"scope row cannot choose among {self.structure}s",
+                where="scope",
+                hint="scope is tensor or global for rows and columns",
+            )
+        if self.method == "random" and self.threshold is not None:
+            raise UsageError(
+                "a threshold is a magnitude, and method random looks at none",
+                where="threshold",
+                hint="give sparsity instead",
+            )
+
+    def _check_amount(self) -> None:
+        if self._structure.kind == "nofm":
+            extra = next((n for n in ("threshold", "scope", "sparsity") if getattr(self, n) is not None), None)
+            if extra is not None:
+                raise UsageError(
+                    f"{self.structure} already says how much is zeroed; {extra} cannot be added",
+                    where=extra,
+                    hint=f"drop {extra}",
+                )
+        elif (self.sparsity is None) == (self.threshold is None):
+            raise UsageError(
+                "prune needs either sparsity or threshold",
+                where="sparsity",
+                hint="try --sparsity 0.5, or --structure 2of4",
+            )
+        elif self.threshold is not None and self.scope is not None:
+            raise UsageError(
+                "a threshold holds everywhere; scope is for a sparsity", where="scope", hint="drop scope"
+            )
+
+    @property
+    def _structure(self) -> Structure:
+        return Structure.parse(self.structure)
+
+    @property
+    def _scope(self) -> str:
+        """``row``, ``tensor``, ``global``; a threshold and N of M choose within a row."""
+        kind = self._structure.kind
+        if kind == "nofm" or (self.threshold is not None and kind != "column"):
+            return "row"
+        return self.scope or ("row" if kind == "element" else "tensor")
+
+    @property
+    def decides_over_all(self) -> bool:
+        return self._scope == "global"
+
+    def becomes(self, info: TensorInfo, form: Form, limits: Limits) -> Form | Refusal:
+        structure = self._structure.joined(form.sparsity)
+        kept = None if form.sparsity is not None else self._kept(info)
+        return Form(form.dtype, form.scheme, structure, kept)
+
+    def _kept(self, info: TensorInfo) -> int | None:
+        if self._structure.kind != "nofm" and (self.sparsity is None or self._scope == "global"):
+            return None
+        return kept_elements(info.matrix, self._structure, self.sparsity or 0.0, self._scope)
+
+    def group(self, info: TensorInfo) -> str | None:
+        if self._scope == "row":
+            return None
+        return "*" if self._scope == "global" else info.name
+
+    def row_multiple(self, info: TensorInfo) -> int:
+        return self._structure.height if self._structure.kind == "block" else 1
+
+    def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
+        from compress_core.passes.prune import selection
+
+        if self._structure.kind == "column":
+            return None if found is not None else selection.ColumnScores(self._scoring(targets))
+        if found is None:
+            return selection.first_survey(self._scoring(targets), targets, self.sparsity or 0.0)
+        return found.next() if isinstance(found, selection.Narrowing) else None
+
+    def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
+        from compress_core.passes.prune import selection
+
+        scoring = self._scoring(targets)
+        if isinstance(found, selection.ColumnScores):
+            return found.settle(targets, self.sparsity, self.threshold)
+        if self._structure.kind == "nofm":
+            return selection.KeepOfEach(scoring)
+        if self.threshold is not None:
+            return selection.UpToThreshold(scoring, self.threshold)
+        if self._scope == "row":
+            return selection.ShareOfRow(scoring, self.sparsity or 0.0)
+        return selection.settle(scoring, targets, self.sparsity or 0.0, found)
+
+    def _scoring(self, targets: Sequence[Target]) -> Scoring:
+        from compress_core.passes.prune.units import Scoring, key_width
+
+        seed = self.seed if self.method == "random" else None
+        exact = self.threshold is not None
+        return Scoring(
+            self._structure, self.norm, seed, key_width(targets, self._structure, seed, exact)
+        )

@@ -1,0 +1,302 @@
+"""Everything that is decided before any data is read: which passes take a tensor, its form, its files.
+
+No NumPy here: a plan comes from headers alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from compress_core import model, registry
+from compress_core.container import FilePlan, PartSpec, Reader
+from compress_core.errors import UnmatchedError, UnsupportedError, UsageError
+from compress_core.layouts.base import Layout
+from compress_core.passes.base import Pass, Target
+from compress_core.pipeline import Pipeline, Step
+from compress_core.report import Exactness
+from compress_core.select import unmatched
+from compress_core.spec import Output, Spec
+from compress_core.tensors import Form, Refusal, TensorInfo
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pass on one tensor, and the tensor's form before and after it.
+
+    :ivar step: index of the step in the pipeline.
+    """
+
+    step: int
+    work: Pass
+    target: Target
+
+
+@dataclass(frozen=True)
+class TensorPlan:
+    """What happens to one tensor.
+
+    :ivar stages: its passes in order; none for a tensor that is kept.
+    :ivar skipped: why passes leave it alone, in the order of the pipeline.
+    """
+
+    info: TensorInfo
+    role: model.Role
+    stages: tuple[Stage, ...]
+    form: Form
+    skipped: tuple[str, ...]
+
+    @property
+    def kept_because(self) -> str | None:
+        """The first reason of a tensor that no pass takes."""
+        return None if self.form.touched else next(iter(self.skipped), "no pass")
+
+
+@dataclass
+class Plan:
+    """All tensors of a run, in the order of the input.
+
+    :ivar notes: what must be said: patterns without a match, an empty selection.
+    """
+
+    source: Reader
+    spec: Spec
+    layout: Layout
+    tensors: dict[str, TensorPlan]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every size is known."""
+        return all(exactness(one.form) == "exact" for one in self.tensors.values())
+
+    def touched(self) -> list[TensorPlan]:
+        """The tensors that some pass changes."""
+        return [one for one in self.tensors.values() if one.form.touched]
+
+    def with_forms(self, forms: Mapping[str, Form]) -> Plan:
+        """The same plan with forms that surveys have made exact."""
+        tensors = {
+            name: replace(one, form=forms.get(name, one.form)) for name, one in self.tensors.items()
+        }
+        return replace(self, tensors=tensors)
+
+    def parts(self, one: TensorPlan) -> dict[str, PartSpec]:
+        """Parts that store a tensor."""
+        if one.form.touched:
+            return self.layout.parts(one.info, one.form)
+        return {one.info.name: PartSpec(one.info.dtype.code, one.info.shape, "rows")}
+
+    def row_multiple(self, one: TensorPlan) -> int:
+        """Rows of a tensor that neither its passes nor its layout may see parted."""
+        multiples = [stage.work.row_multiple(one.info) for stage in one.stages]
+        return math.lcm(self.layout.row_multiple(one.info, one.form), *multiples)
+
+    def files(self, version: str) -> list[FilePlan]:
+        """The weight files of the output.
+
+        :raises UsageError: two parts would have the same name.
+        """
+        whole = not self.source.path.is_dir()
+        groups = [list(self.tensors)] if whole else self._shards()
+        count = len(groups)
+        return [
+            self._file(None if whole else _file_name(self.layout.stem, at, count), names, version)
+            for at, names in enumerate(groups, start=1)
+        ]
+
+    def _shards(self) -> list[list[str]]:
+        """Tensor names of each file: as in the source, or filled up to a size in the source's order."""
+        if self.spec.output.shard_size is None:
+            by_shard: dict[str, list[str]] = {}
+            for name in self.tensors:
+                by_shard.setdefault(self.source.shards[name], []).append(name)
+            return [by_shard[shard] for shard in sorted(by_shard)] or [[]]
+        return self._filled(self.spec.output.shard_size)
+
+    def _filled(self, limit: int) -> list[list[str]]:
+        groups: list[list[str]] = [[]]
+        room = limit
+        for name, one in self.tensors.items():
+            size = sum(part.nbytes for part in self.parts(one).values())
+            if size > room and groups[-1]:
+                groups.append([])
+                room = limit
+            groups[-1].append(name)
+            room -= size
+        return groups
+
+    def _file(self, file_name: str | None, names: list[str], version: str) -> FilePlan:
+        parts: dict[str, PartSpec] = {}
+        for name in names:
+            for part, spec in self.parts(self.tensors[name]).items():
+                if part in parts:
+                    raise UsageError(
+                        f"the layout would give two parts the same name: {part}",
+                        where=name,
+                        hint=f"leave one of them alone: --ignore '{name}'",
+                    )
+                parts[part] = spec
+        touched = {
+            name: (self.tensors[name].info, self.tensors[name].form)
+            for name in names
+            if self.tensors[name].form.touched
+        }
+        strings: dict[str, str] = {}
+        for shard in dict.fromkeys(self.source.shards[name] for name in names):
+            strings = {**self.source.metadata.get(shard, {}), **strings}
+        if not names:
+            strings = {key: value for own in self.source.metadata.values() for key, value in own.items()}
+        if touched:
+            strings |= self.layout.metadata(touched, self.spec.config(), version)
+        return FilePlan(file_name, parts, strings)
+
+
+def _file_name(stem: str, number: int, count: int) -> str:
+    return f"{stem}.safetensors" if count == 1 else f"{stem}-{number:05d}-of-{count:05d}.safetensors"
+
+
+def exactness(form: Form) -> Exactness:
+    """Whether the sizes of a form are exact or an upper bound."""
+    return "at most" if form.sparsity is not None and form.kept is None else "exact"
+
+
+def make_plan(
+    source: Reader,
+    spec: Spec,
+    *,
+    on_unmatched: str = "error",
+    keep: Mapping[str, str] | None = None,
+) -> Plan:
+    """Decide what happens to every tensor of ``source``.
+
+    :param on_unmatched: ``error``, ``warn`` or ``ignore`` patterns that match nothing.
+    :param keep: tensors that no pass may take, and why.
+    :raises UnsupportedError: the input is quantized already.
+    :raises UsageError: pipeline, layout and file do not go together.
+    """
+    refuse_quantized(source, spec.pipeline)
+    layout = choose_layout(spec.output)
+    notes = _unmatched(spec.pipeline, source, on_unmatched)
+    tensors = {
+        name: _plan_tensor(info, source.config, spec.pipeline, layout, keep or {})
+        for name, info in source.infos.items()
+    }
+    plan = Plan(source, spec, layout, tensors, notes)
+    _check_forms(plan)
+    if spec.pipeline.steps and not plan.touched():
+        plan.notes.append("no tensor is selected: the output is a copy")
+    return plan
+
+
+def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
+    """Quantizing what is quantized is the worst failure there is.
+
+    :raises UnsupportedError: ``source`` holds codes; the message names their scheme.
+    """
+    strings = {key: value for own in source.metadata.values() for key, value in own.items()}
+    scheme = model.quantized_as(source.infos, strings, source.config)
+    if scheme is not None and pipeline.steps:
+        raise UnsupportedError(
+            f"already quantized: {scheme}",
+            where=str(source.path),
+            hint="start from the original weights, or bring ours back first: modelopt restore",
+        )
+
+
+def choose_layout(output: Output) -> Layout:
+    """The layout that ``output`` names; ``auto`` is ``packed``."""
+    name = "packed" if output.layout == "auto" else output.layout
+    layout: Layout = registry.get("layouts", name)()
+    return layout
+
+
+def _unmatched(pipeline: Pipeline, source: Reader, reaction: str) -> list[str]:
+    missing: list[UnmatchedError] = unmatched(pipeline.written, list(source.infos))
+    if missing and reaction == "error":
+        raise missing[0]
+    return [error.message for error in missing] if reaction == "warn" else []
+
+
+def _plan_tensor(
+    info: TensorInfo,
+    config: Mapping[str, Any] | None,
+    pipeline: Pipeline,
+    layout: Layout,
+    keep: Mapping[str, str],
+) -> TensorPlan:
+    role = model.role(info, config)
+    form = Form(info.dtype)
+    stages: list[Stage] = []
+    skipped: list[str] = []
+    untouchable = keep.get(info.name) or _untouchable(info)
+    for index, step in enumerate(pipeline.steps):
+        reason = untouchable or _unselected(info, role, pipeline, step)
+        if reason is None:
+            work = step.for_tensor(info)
+            after = work.becomes(info, form, layout.limits(info))
+            reason = _not_worth_it(info, form, after, layout)
+            if not isinstance(after, Refusal) and reason is None:
+                stages.append(Stage(index, work, Target(info, form, after)))
+                form = after
+                continue
+        skipped.append(reason if reason is not None else "refused")
+    return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
+
+
+def _untouchable(info: TensorInfo) -> str | None:
+    if not info.dtype.is_weight:
+        return f"no float weight ({info.dtype})"
+    if info.elements == 0:
+        return "empty"
+    return "0-D" if not info.shape else None
+
+
+def _unselected(info: TensorInfo, role: str, pipeline: Pipeline, step: Step) -> str | None:
+    reason = pipeline.select.refuses(info, role) or step.select.refuses(info, role)
+    if reason is not None:
+        return reason
+    states_rank = pipeline.select.where.states_rank or step.select.where.states_rank
+    return None if states_rank or len(info.shape) > 1 else f"{len(info.shape)}-D"
+
+
+def _not_worth_it(
+    info: TensorInfo, before: Form, after: Form | Refusal, layout: Layout
+) -> str | None:
+    """Why the outcome of a pass is not used: it was refused, or codes would take as much as values.
+
+    Codes are judged without the tensor's zeros: the population of a prune must not depend on a layout.
+    """
+    if isinstance(after, Refusal):
+        return after.reason
+    if after.scheme is None or before.scheme is not None or layout.keeps_values:
+        return None
+    codes = layout.parts(info, Form(after.dtype, after.scheme))
+    size = sum(part.nbytes for part in codes.values())
+    return None if size < info.nbytes else f"{after.scheme} would not be smaller"
+
+
+def _check_forms(plan: Plan) -> None:
+    refusals = plan.layout.accepts({one.info.name: one.form for one in plan.touched()})
+    if refusals:
+        first = refusals[0]
+        raise UsageError(
+            f"layout {plan.layout.id} cannot hold it: {first.reason}", where=first.name, hint=first.hint
+        )
+
+
+def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:
+    """The groups of tensors whose data decide together in one step, each with its pass.
+
+    Tensors that need no survey are groups of their own.
+    """
+    groups: dict[tuple[Pass, str], list[Target]] = {}
+    for one in plan.tensors.values():
+        for stage in one.stages:
+            if stage.step == step:
+                key = stage.work.group(one.info) or one.info.name
+                groups.setdefault((stage.work, key), []).append(stage.target)
+    return [(work, targets) for (work, _), targets in groups.items()]
+

@@ -1,0 +1,75 @@
+"""Names for sets of quantize options, as other tools use them.
+
+Source: the preset names of compressed-tensors and llm-compressor. Only those that leave activations
+alone are here: a weight file holds none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from compress_core.errors import UsageError
+from compress_core.fields import Scalar
+from compress_core.near import did_you_mean, shown
+
+
+def _grouped(bits: int, *, symmetric: bool = True) -> Mapping[str, Scalar]:
+    return MappingProxyType({"bits": bits, "group_size": 128, "symmetric": symmetric})
+
+
+PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
+    {f"W{bits}A16": _grouped(bits) for bits in range(2, 9)}
+    | {"W4A16_ASYM": _grouped(4, symmetric=False)}
+)
+"""Preset → options of the pass ``quantize``."""
+
+_NEEDS_ACTIVATIONS = ("FP8", "NVFP4")
+
+# what people know from elsewhere, and which of ours stores weights of that width
+_INSTEAD = {
+    "INT8": "W8A16",
+    "FP8": "W8A16",
+    "FP8_DYNAMIC": "W8A16",
+    "FP8_BLOCK": "W8A16",
+    "MXFP8": "W8A16",
+    "MXFP8A16": "W8A16",
+    "MXFP6A16": "W6A16",
+    "MXFP6A8": "W6A16",
+    "W4AFP8": "W4A16",
+    "MXFP4": "W4A16",
+    "MXFP4A16": "W4A16",
+    "MXFP4XFP8": "W4A16",
+    "NVFP4": "W4A16",
+    "NVFP4A16": "W4A16",
+    "NF4": "W4A16",
+}
+
+
+def find(name: str) -> str:
+    """The preset that ``name`` means, whatever its case.
+
+    :raises UsageError: there is none; the hint names the one to use instead, or the nearest.
+    """
+    wanted = name.upper()
+    if wanted in PRESETS:
+        return wanted
+    raise UsageError(_refusal(name), where="preset", hint=_hint(wanted))
+
+
+def _refusal(name: str) -> str:
+    if name.upper() in _NEEDS_ACTIVATIONS:
+        return f"preset {name} needs scales of activations, which a weight file does not hold"
+    return f"unknown preset: {shown(name)}"
+
+
+def _hint(wanted: str) -> str:
+    if wanted == "UNQUANTIZED":
+        return "leave the pass quantize out"
+    quantized_activations = re.fullmatch(r"W([2-8])A[48]", wanted)
+    if quantized_activations is not None:
+        return f"use W{quantized_activations[1]}A16: weights of that width, activations as they are"
+    if wanted in _INSTEAD:
+        return f"use {_INSTEAD[wanted]}"
+    return did_you_mean(wanted, PRESETS, "presets")

@@ -1,0 +1,166 @@
+"""What a run did, as values with a JSON form. Rendering is somebody else's work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA = "modelopt.report/1"
+
+Exactness = Literal["exact", "at most"]
+
+
+@dataclass(frozen=True)
+class ErrorResult:
+    """How far the values a reader gets are from the original ones.
+
+    :ivar error: ‖W−Ŵ‖/‖W‖ (Frobenius); 0 when both are zero.
+    :ivar sqnr_db: 10·log10(‖W‖²/‖W−Ŵ‖²); ``None`` when there is no error.
+    :ivar max_abs: the largest |W−Ŵ|.
+    """
+
+    error: float
+    sqnr_db: float | None
+    max_abs: float
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One tensor before and after.
+
+    :ivar to: what it became, such as ``int4 g128`` or ``2of4 sparse``; ``kept`` when untouched.
+    :ivar bytes_out: bytes of all its parts; an upper bound where ``exactness`` is ``at most``.
+    :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan.
+    :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no float.
+    :ivar kept_because: the reason why it was kept; ``None`` when it was not.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    to: str
+    bytes_in: int
+    bytes_out: int
+    exactness: Exactness = "exact"
+    measured: ErrorResult | None = None
+    zeros: int | None = None
+    kept_because: str | None = None
+    role: str = "other"
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        count = 1
+        for side in self.shape:
+            count *= side
+        return count
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form; numbers are exact, ``null`` means "no error" or "not known"."""
+        found = self.measured
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "role": self.role,
+            "to": self.to,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "bytes_out_is": self.exactness,
+            "error": None if found is None else found.error,
+            "sqnr_db": None if found is None else found.sqnr_db,
+            "max_abs": None if found is None else found.max_abs,
+            "zeros": self.zeros,
+            "kept_because": self.kept_because,
+        }
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The whole run.
+
+    :ivar bytes_in: bytes of the whole weight files, headers and index included; likewise ``bytes_out``.
+    :ivar measured: the error over all elements of all float tensors, the kept ones included;
+        ``None`` when nothing was changed, and in a plan.
+    :ivar zeros: zeros among all elements of float tensors; ``None`` in a plan.
+    :ivar float_elements: number of those elements.
+    """
+
+    bytes_in: int
+    bytes_out: int
+    tensor_bytes_in: int
+    tensor_bytes_out: int
+    elements: int
+    float_elements: int
+    exactness: Exactness = "exact"
+    measured: ErrorResult | None = None
+    zeros: int | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """``bytes_in / bytes_out``."""
+        return self.bytes_in / self.bytes_out if self.bytes_out else None
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Stored bits an element, over all tensors, side information counted."""
+        return 8 * self.tensor_bytes_out / self.elements if self.elements else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form."""
+        found = self.measured
+        return {
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "bytes_out_is": self.exactness,
+            "tensor_bytes_in": self.tensor_bytes_in,
+            "tensor_bytes_out": self.tensor_bytes_out,
+            "ratio": self.ratio,
+            "bits_per_weight": self.bits_per_weight,
+            "error": None if found is None else found.error,
+            "sqnr_db": None if found is None else found.sqnr_db,
+            "max_abs": None if found is None else found.max_abs,
+            "zeros": self.zeros,
+            "elements": self.elements,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did, or (``kind="plan"``) would do.
+
+    :ivar files: every weight file of the output and its bytes.
+    :ivar notes: things that must be said: skipped tensors, left-out files, patterns without a match.
+    :ivar peak_bytes: the memory that the run is expected to need (plans only).
+    """
+
+    kind: Literal["run", "plan"]
+    source: str
+    target: str | None
+    layout: str
+    read_by: str
+    tensors: tuple[TensorReport, ...]
+    totals: Totals
+    spec: Mapping[str, Any]
+    version: str
+    files: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    peak_bytes: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form, schema ``modelopt.report/1``."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "source": self.source,
+            "target": self.target,
+            "layout": self.layout,
+            "version": self.version,
+            "spec": dict(self.spec),
+            "totals": self.totals.to_json(),
+            "files": dict(self.files),
+            "peak_bytes": self.peak_bytes,
+            "notes": list(self.notes),
+            "tensors": [tensor.to_json() for tensor in self.tensors],
+        }

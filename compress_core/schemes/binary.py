@@ -1,0 +1,116 @@
+"""One bit a weight: its sign around the group's mean, times the mean absolute deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from compress_core.errors import FormatError
+from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Center = Literal["none", "mean"]
+
+
+@dataclass(frozen=True)
+class Binary(Scheme):
+    """``value = [mean +] ±scale``; code 1 is plus, sign(0) = +1.
+
+    ``scale`` is the mean of |w - mean| over the group, which is the least-squares choice for fixed signs
+    (Rastegari et al. 2016, XNOR-Net, eq. 6).
+    """
+
+    id: ClassVar[str] = "binary"
+    reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]] = {"sum": "sum", "count": "sum"}
+
+    bits: int
+    group_size: GroupSize
+    center: Center = "mean"
+    scale_dtype: str = "F32"
+
+    def __str__(self) -> str:
+        group = f"g{self.group_size}" if isinstance(self.group_size, int) else self.group_size
+        return f"binary {group}{'' if self.center == 'mean' else ' sign'}"
+
+    def validate(self) -> None:
+        super().validate()
+        if self.bits != 1 or self.center not in ("none", "mean"):
+            raise FormatError(f"not settings of binary codes: {self!r}")
+        if self.scale_dtype not in ("F32", "F16", "BF16"):
+            raise FormatError(f"not a dtype of scales: {self.scale_dtype!r}")
+
+    @property
+    def rounds(self) -> int:
+        return 2 if self.center == "mean" else 1
+
+    @property
+    def holds_zero(self) -> bool:
+        return False
+
+    def parameters(self) -> dict[str, Parameter]:
+        stored = {"scale": Parameter(dtype=self.scale_dtype)}
+        return stored | {"mean": stored["scale"]} if self.center == "mean" else stored
+
+    def observe(
+        self,
+        turn: int,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+    ) -> Parameters:
+        import numpy as np
+
+        from compress_core.kernels.sums import group_sum
+
+        if self.rounds == 2 and turn == 0:
+            return group_sum(values, kept)
+        if "mean" in found:
+            values = values - found["mean"][:, :, None]
+        deviation = np.abs(values)
+        if kept is not None:
+            deviation = np.where(kept, deviation, np.float32(0))
+        return group_sum(deviation, kept)
+
+    def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:
+        import numpy as np
+
+        from compress_core.kernels.scales import stored_mean, stored_scale
+        from compress_core.kernels.sums import mean_of
+
+        mean = mean_of(statistics)
+        if self.rounds == 2 and turn == 0:
+            return found | {"mean": stored_mean(mean, self.scale_dtype)}
+        # a group of equal values has no deviation; one that is pruned away has scale 1 by convention
+        scale = np.where(statistics["count"] == 0, np.float32(1), mean)
+        return found | {"scale": stored_scale(scale, self.scale_dtype, of_zero=0)}
+
+    def encode(self, values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.uint8]:
+        import numpy as np
+
+        from compress_core.kernels.groups import grouped, ungrouped
+
+        columns = values.shape[1]
+        work = grouped(values, self.width(columns))
+        center = parameters["mean"][:, :, None] if "mean" in parameters else np.float32(0)
+        return ungrouped((work >= center).view(np.uint8), columns)
+
+    def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
+        import numpy as np
+
+        from compress_core.kernels.groups import grouped, ungrouped
+
+        columns = codes.shape[1]
+        scale = parameters["scale"][:, :, None]
+        center = parameters["mean"][:, :, None] if "mean" in parameters else np.float32(0)
+        plus = grouped(codes, self.width(columns)) != 0
+        values = np.where(plus, center + scale, center - scale)
+        return ungrouped(values, columns)
+
+    def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
+        import numpy as np
+
+        return np.zeros((1, 1), dtype=np.uint8)

@@ -1,0 +1,95 @@
+"""What a spec says, as values, and its canonical dictionary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from compress_core import registry
+from compress_core.errors import UsageError
+from compress_core.fields import Configured, option
+from compress_core.near import shown
+from compress_core.pipeline import Pipeline
+from compress_core.sizes import UNITS
+from compress_core.spec.emit import emit
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Output(Configured):
+    """How the result is stored.
+
+    :ivar shard_size: largest bytes of one weight file; ``None`` = one file as large as needed.
+    :raises UsageError: a value that is not accepted; ``where`` is the field's name.
+    """
+
+    layout: str = option("how tensors are stored", str, default="auto", pattern=r"[\w.-]+")
+    shard_size: int | None = option("largest size of one weight file", int, minimum=1)
+    copy_side_files: bool = option(
+        "carry tokenizer, configuration and other side files along", bool, default=True
+    )
+    on_exists: str = option(
+        "what to do when the output is there", str, default="error", choices=("error", "replace")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layout != "auto":
+            registry.known("layouts", self.layout, where="layout")
+
+    def config(self) -> dict[str, Any]:
+        """What differs from the defaults, sizes as text."""
+        said = super().config()
+        if self.shard_size is not None:
+            said["shard_size"] = _size(self.shard_size)
+        return said
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A pipeline, a name, and what becomes of the result.
+
+    :ivar name: for reports and file names; ``None`` = not given.
+    :raises UsageError: ``name`` is empty, too long, or cannot be part of a file name.
+    """
+
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    name: str | None = None
+    output: Output = field(default_factory=Output)
+
+    def __post_init__(self) -> None:
+        name = self.name
+        if name is None:
+            return
+        fits = 0 < len(name) <= 100 and name.isprintable() and not set('/\\:*?"<>|') & set(name)
+        if not fits or name.strip(" .") != name:
+            raise UsageError(
+                f"{shown(name)} is no name",
+                where="name",
+                hint="1 to 100 characters that can stand in a file name",
+            )
+
+    def config(self) -> dict[str, Any]:
+        """The canonical dictionary: ``version`` first, then only what differs from the defaults."""
+        said: dict[str, Any] = {"version": VERSION}
+        if self.name is not None:
+            said["name"] = self.name
+        parts = {
+            "select": self.pipeline.select.config(),
+            "passes": [step.config() for step in self.pipeline.steps],
+            "output": self.output.config(),
+        }
+        return said | {key: part for key, part in parts.items() if part}
+
+    def to_yaml(self) -> str:
+        """The canonical spec file; :func:`compress_core.spec.load` gives an equal spec back."""
+        return emit(self.config())
+
+
+def _size(count: int) -> str:
+    """Bytes as text that names them exactly: ``4 GiB``, ``25 MB``, ``4097 B``."""
+    unit, size = max(
+        (item for item in UNITS.items() if count % item[1] == 0), key=lambda item: item[1]
+    )
+    return f"{count // size} {unit}"

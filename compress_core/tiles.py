@@ -1,0 +1,112 @@
+"""A tile: whole rows of one tensor, as the file has them and as the passes so far leave them.
+
+Tiles are whole *grains* (:mod:`compress_core.tiling`), and every sum is taken grain by grain in order, so
+neither the size of tiles nor the number of threads can change a byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.kernels import floats
+from compress_core.tensors import TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.schemes.base import Scheme
+
+@dataclass(frozen=True)
+class Quantized:
+    """Codes of a tile and the parameters of their groups.
+
+    :ivar codes: unsigned codes, shape (rows, columns), offset binary.
+    :ivar parameters: name → array (rows, groups), or (1, 1) when one group is the whole tensor.
+    """
+
+    scheme: Scheme
+    codes: NDArray[np.uint8]
+    parameters: dict[str, NDArray[Any]]
+
+
+class Tile:
+    """Rows ``start:stop`` of a tensor.
+
+    :ivar raw: (rows, columns) in the storage dtype; never changed: the "before" of every metric.
+    :ivar grain: rows of one grain.
+    :ivar mask: where elements are pruned, (rows, columns); ``None`` = nowhere. Set by :meth:`prune` alone.
+    :ivar codes: the quantized elements; a masked element's code is the scheme's zero code.
+    """
+
+    __slots__ = ("_moved", "_values", "codes", "grain", "info", "mask", "raw", "start", "stop")
+
+    def __init__(self, info: TensorInfo, start: int, raw: NDArray[Any], grain: int) -> None:
+        self.info = info
+        self.start = start
+        self.stop = start + len(raw)
+        self.raw = raw
+        self.grain = grain
+        self.mask: NDArray[np.bool_] | None = None
+        self.codes: Quantized | None = None
+        self._moved: NDArray[np.float32] | None = None
+        self._values: NDArray[np.float32] | None = None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no pass has changed anything."""
+        return self.mask is None and self.as_in_file
+
+    @property
+    def as_in_file(self) -> bool:
+        """Whether every element that is not masked still has the file's own value."""
+        return self.codes is None and self._moved is None
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Current values in float32, zero where masked. Shared: do not write into it."""
+        if self._values is None:
+            if self.codes is not None:
+                values = self.codes.scheme.decode(self.codes.codes, self.codes.parameters)
+            elif self._moved is not None:
+                values = self._moved.copy()
+            else:
+                values = floats.widen(self.raw, self.info.dtype.code)
+            if self.mask is not None:
+                values[self.mask] = 0
+            self._values = values
+        return self._values
+
+    def move(self, values: NDArray[np.float32]) -> None:
+        """Give every element a new value; codes, if any, are gone."""
+        self._moved = values
+        self.codes = None
+        self._values = None
+
+    def prune(self, mask: NDArray[np.bool_]) -> None:
+        """Also remove the elements where ``mask`` is true."""
+        self.mask = mask if self.mask is None else self.mask | mask
+        self._values = None
+        if self.codes is not None:
+            self.quantize(self.codes)
+
+    def quantize(self, codes: Quantized) -> None:
+        """Replace the values by codes; masked elements get the zero code."""
+        if self.mask is not None:
+            zero = codes.scheme.zero_codes(codes.parameters, self.raw.shape[1])
+            codes = Quantized(codes.scheme, np.where(self.mask, zero, codes.codes), codes.parameters)
+        self.codes = codes
+        self._values = None
+
+    def stored(self) -> NDArray[Any]:
+        """What a reader will get: values rounded once to the original dtype, in its storage dtype."""
+        if not self.as_in_file:
+            return floats.narrow(self.values, self.info.dtype.code)
+        if self.mask is None:
+            return self.raw
+        return np.where(self.mask, self.raw.dtype.type(0), self.raw)
+
+    def grains(self) -> range:
+        """First rows of the tile's grains, counted from the tile's own first row."""
+        return range(0, len(self.raw), self.grain)

@@ -1,0 +1,81 @@
+"""How tensors are cut for a given amount of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from compress_core.errors import UnsupportedError, UsageError
+from compress_core.sizes import human
+from compress_core.tensors import TensorInfo
+
+INTERPRETER = 64 * 1024**2
+"""Bytes of a process that has loaded everything and read nothing."""
+
+PER_ELEMENT = 64
+"""Bytes that an element of a tile takes at the most: float32 and float64 copies, masks, codes, results."""
+
+TILE_ELEMENTS = 256 * 1024
+"""Elements of a tile where memory allows: small enough for caches, large enough for NumPy."""
+
+GRAIN_ELEMENTS = 64 * 1024
+
+
+def grain_rows(info: TensorInfo, row_multiple: int) -> int:
+    """Rows of one grain of ``info``: a multiple of ``row_multiple``, at least 64 Ki elements."""
+    _, columns = info.matrix
+    rows = -(-GRAIN_ELEMENTS // max(columns, 1))
+    return -(-rows // row_multiple) * row_multiple
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles that ``jobs`` threads can work on within a limit of memory.
+
+    :raises UsageError: the limit is less than the interpreter needs.
+    """
+
+    max_memory: int
+    jobs: int
+
+    def __post_init__(self) -> None:
+        least = INTERPRETER + GRAIN_ELEMENTS * PER_ELEMENT
+        if self.max_memory < least:
+            raise UsageError(
+                f"{human(self.max_memory)} of memory is too little to run in",
+                hint=f"--max-memory '{-(-least // 1024**2)} MiB' or more",
+            )
+
+    @property
+    def _room(self) -> int:
+        """Elements that may be in work at once."""
+        return (self.max_memory - INTERPRETER) // PER_ELEMENT
+
+    def threads(self, largest_grain: int) -> int:
+        """How many tiles of ``largest_grain`` elements, or of the usual size, can be in work."""
+        usual = max(largest_grain, GRAIN_ELEMENTS)
+        return max(1, min(self.jobs, self._room // usual))
+
+    def cut(self, info: TensorInfo, grain: int) -> Iterator[tuple[int, int]]:
+        """(first row, end row) of the tiles of a tensor: whole grains.
+
+        :raises UnsupportedError: not even one grain fits.
+        """
+        rows, columns = info.matrix
+        elements = min(grain, rows) * columns
+        if elements > self._room:
+            needed = INTERPRETER + elements * PER_ELEMENT
+            raise UnsupportedError(
+                f"its rows of {columns} elements do not fit the memory limit",
+                where=info.name,
+                hint=f"--max-memory '{-(-needed // 1024**2)} MiB'",
+            )
+        limit = min(TILE_ELEMENTS, self._room // self.threads(elements))
+        step = grain * max(1, limit // max(1, grain * columns))
+        for start in range(0, rows, step):
+            yield start, min(start + step, rows)
+
+    def peak(self, largest_grain: int) -> int:
+        """Bytes that a run is expected to need."""
+        tile = max(largest_grain, min(TILE_ELEMENTS, self._room // self.threads(largest_grain)))
+        return INTERPRETER + self.threads(largest_grain) * tile * PER_ELEMENT

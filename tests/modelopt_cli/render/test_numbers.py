@@ -1,0 +1,47 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+from modelopt_cli.render import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.159, "0.159"),
+        (0.1, "0.100"),
+        (1.0, "1.00"),
+        (0.0, "0"),
+        (1.5e-7, "1.50e-07"),
+        (float("inf"), "inf"),
+        (None, "—"),
+    ],
+)
+def test_magnitudes_have_three_digits(value: float | None, text: str) -> None:
+    assert numbers.magnitude(value) == text
+
+
+def test_an_upper_bound_of_bytes_is_a_lower_bound_of_the_ratio() -> None:
+    assert numbers.megabytes(1024**2 * 3, exact=False) == "≤3.00"
+    assert numbers.ratio(12, 3, exact=False) == "≥4.00×"
+
+
+def test_no_ratio_to_nothing() -> None:
+    assert numbers.ratio(12, 0) == "—"
+
+
+def test_percent_of_nothing() -> None:
+    assert (numbers.percent(1, 2), numbers.percent(None, 2), numbers.percent(0, 0)) == (
+        "50.0",
+        "—",
+        "—",
+    )
+
+
+def test_decibels() -> None:
+    assert (numbers.decibels(15.94), numbers.decibels(None)) == ("15.9", "—")
+
+
+def test_shapes() -> None:
+    assert (numbers.shape((2, 3)), numbers.shape(())) == ("2×3", "scalar")
