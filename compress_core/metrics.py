@@ -114,26 +114,27 @@ def observe(tile: Tile) -> Moments:
     """
     import numpy as np
 
+    from compress_core.kernels import floats
+
     code = tile.info.dtype.code
-    before, after = _comparable(tile.raw, code), _comparable(tile.stored(), code)
-    difference = before - after
-    grain = tile.grain * tile.raw.shape[1]
-    return Moments(
-        error_squares=_squares(difference, grain),
-        reference_squares=_squares(before, grain),
-        max_abs=float(np.abs(difference).max(initial=0.0)),
-        zeros=after.size - int(np.count_nonzero(after)),
-    )
+    stored = tile.stored()
+    errors, references, largest = [], [], 0.0
+    for first in tile.grains():
+        before = _comparable(tile.raw[first : first + tile.grain], code)
+        difference = before - _comparable(stored[first : first + tile.grain], code)
+        errors.append(_square_sum(difference))
+        references.append(_square_sum(before))
+        largest = max(largest, float(np.abs(difference).max(initial=0.0)))
+    return Moments(tuple(errors), tuple(references), largest, floats.count_zeros(stored))
 
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:
     """What elements that nobody changed add: no error, but weight and zeros. ``raw`` is flat."""
-    import numpy as np
+    from compress_core.kernels import floats
 
-    values = _comparable(raw, code)
-    squares = _squares(values, KEPT_GRAIN)
-    zeros = values.size - int(np.count_nonzero(values))
-    return Moments((0.0,) * len(squares), squares, 0.0, zeros)
+    grains = (raw[first : first + KEPT_GRAIN] for first in range(0, raw.size, KEPT_GRAIN))
+    squares = tuple(_square_sum(_comparable(grain, code)) for grain in grains)
+    return Moments((0.0,) * len(squares), squares, 0.0, floats.count_zeros(raw))
 
 
 def _comparable(raw: NDArray[Any], code: str) -> NDArray[Any]:
@@ -142,14 +143,11 @@ def _comparable(raw: NDArray[Any], code: str) -> NDArray[Any]:
     return raw if code in ("F32", "F64") else floats.widen(raw, code)
 
 
-def _squares(values: NDArray[np.floating[Any]], grain: int) -> tuple[float, ...]:
+def _square_sum(values: NDArray[np.floating[Any]]) -> float:
     import numpy as np
 
     from compress_core.kernels.sums import ordered_sum
 
     # NaN and infinity of kept tensors end up in the sum, which says so
     with np.errstate(over="ignore", invalid="ignore"):
-        flat = np.square(values, dtype=np.float64).reshape(-1)
-        return tuple(
-            float(ordered_sum(flat[first : first + grain])) for first in range(0, flat.size, grain)
-        )
+        return float(ordered_sum(np.square(values, dtype=np.float64).reshape(-1)))

@@ -81,6 +81,11 @@ class Structure:
             return f"{self.height}x{self.width}"
         return f"{self.height}of{self.width}" if self.kind == "nofm" else self.kind
 
+    @property
+    def said(self) -> str:
+        """What a tensor with such zeros is called in tables."""
+        return {"element": "sparse", "nofm": str(self)}.get(self.kind, f"{self} sparse")
+
     def joined(self, other: Structure | None) -> Structure:
         """The finest structure that still describes the union of two masks."""
         if other is None or (other == self and self.kind != "nofm"):
@@ -113,7 +118,7 @@ class Form:
 
     def __str__(self) -> str:
         said = [str(self.scheme)] if self.scheme is not None else []
-        said += [f"{self.sparsity} sparse"] if self.sparsity is not None else []
+        said += [self.sparsity.said] if self.sparsity is not None else []
         return " ".join(said) or "kept"
 
 

@@ -97,7 +97,8 @@ class Output:
         shown: Meter = Silent()
         if self._stderr is not None and not self.quiet:
             bars = _is_terminal(self._stderr) and not self._is("CI") and not self._dumb
-            shown = meter(self.progress, self._stderr, bars=bars)
+            colour = self._coloured(self._stderr)
+            shown = meter(self.progress, self._stderr, bars=bars, colour=colour)
         try:
             yield shown
         finally:

@@ -64,8 +64,11 @@ class Lines:
 class Bar:
     """A bar for work over a second, redrawn ten times a second at most and erased at the end."""
 
-    def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO, clock: Clock = time.monotonic, *, colour: bool = False
+    ) -> None:
         self._stream = stream
+        self._colour = colour
         self._clock = clock
         self._next = clock() + _FIRST_FRAME
         self._bar: RichProgress | None = None
@@ -82,7 +85,7 @@ class Bar:
 
     def _started(self) -> tuple[RichProgress, TaskID]:
         if self._bar is None or self._task is None:
-            self._bar = _bar_on(self._stream)
+            self._bar = _bar_on(self._stream, self._colour)
             self._task = self._bar.add_task("")
             self._bar.start()
         return self._bar, self._task
@@ -93,7 +96,7 @@ class Bar:
             self._bar = None
 
 
-def _bar_on(stream: TextIO) -> RichProgress:
+def _bar_on(stream: TextIO, colour: bool) -> RichProgress:
     # most runs are over before a bar is due: they shall not pay for the import
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -103,7 +106,7 @@ def _bar_on(stream: TextIO) -> RichProgress:
         BarColumn(),
         DownloadColumn(binary_units=True),
         TimeRemainingColumn(),
-        console=Console(file=stream, force_terminal=True),
+        console=Console(file=stream, force_terminal=True, no_color=not colour),
         transient=True,
         auto_refresh=False,  # its thread would outlive an interrupt
         redirect_stdout=False,
@@ -111,14 +114,16 @@ def _bar_on(stream: TextIO) -> RichProgress:
     )
 
 
-def meter(style: ProgressStyle, stream: TextIO, *, bars: bool) -> Meter:
+def meter(style: ProgressStyle, stream: TextIO, *, bars: bool, colour: bool) -> Meter:
     """The meter of one style.
 
     :param bars: what ``auto`` means: whether ``stream`` is a terminal that people watch.
     """
     if style == "off":
         return Silent()
-    return Bar(stream) if style == "bar" or (style == "auto" and bars) else Lines(stream)
+    if style == "bar" or (style == "auto" and bars):
+        return Bar(stream, colour=colour)
+    return Lines(stream)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import compress_core
+from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.console import Output
 from modelopt_cli.options import (
     PATH,
@@ -64,6 +65,7 @@ class Errand:
     def carry_out(self, work: Callable[[Settings], Report], settings: Settings) -> None:
         """Do ``work`` under a meter, and tell what came of it."""
         self.reporting.check(replace=self.writing.force)
+        keep_freed_memory()
         with self.output.metered() as meter:
             report = work(replace(settings, progress=meter))
         self.conclude(ReportResult(report, self.showing.per_tensor))

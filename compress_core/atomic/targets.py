@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -95,6 +96,9 @@ def folder_mode(target: Path, *, replace: bool) -> int | None:
         raise _refused(target, "the output already exists", _FORCE)
     if not _is_replaceable(os.listdir(target)):
         raise _refused(target, "the output is a folder with other things than one model")
+    if not os.access(target, os.W_OK | os.X_OK):
+        # it could be moved aside, and then not be removed
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return stat.S_IMODE(mode) & 0o777
 
 

@@ -27,13 +27,19 @@ def pack(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     if bits > 8:
         return _pack_wide(codes, bits)
     eights = -(-columns // 8)
-    if columns % 8:
-        codes = np.concatenate([codes, np.zeros((rows, eights * 8 - columns), np.uint8)], axis=1)
-    lanes = codes.reshape(rows, eights, 8)
-    # eight codes fill exactly `bits` bytes of one little-endian word
-    words = lanes[:, :, 0].astype("<u8", order="C")
-    for lane in range(1, 8):
-        words |= lanes[:, :, lane].astype("<u8") << np.uint64(lane * bits)
+    words = np.zeros((rows, eights * 8), np.uint8)
+    words[:, :columns] = codes
+    width = bits
+    # two neighbours become one of twice the width, until eight codes fill `bits` bytes of a word
+    for wider, dtype in ((16, "<u2"), (32, "<u4"), (64, "<u8")):
+        words = words.view(dtype)
+        high = words >> words.dtype.type(wider // 2)
+        high <<= words.dtype.type(width)
+        words &= words.dtype.type((1 << width) - 1)
+        words |= high
+        width *= 2
+        if width == 8:
+            return words.astype(np.uint8)[:, : row_bytes(columns, bits)]
     stream = words.view(np.uint8).reshape(rows, eights, 8)[:, :, :bits]
     return np.ascontiguousarray(stream.reshape(rows, eights * bits)[:, : row_bytes(columns, bits)])
 
@@ -56,12 +62,16 @@ def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
     padded[:, : row_bytes(columns, bits)] = stream[:, : row_bytes(columns, bits)]
     wide = np.zeros((rows, eights, 8), np.uint8)
     wide[:, :, :bits] = padded.reshape(rows, eights, bits)
-    words = wide.view("<u8")[:, :, 0]
-    codes = np.empty((rows, eights, 8), np.uint8)
-    mask = np.uint64((1 << bits) - 1)
-    for lane in range(8):
-        codes[:, :, lane] = (words >> np.uint64(lane * bits)) & mask
-    return codes.reshape(rows, eights * 8)[:, :columns]
+    words = wide.reshape(rows, eights * 8)
+    for wider, dtype in ((64, "<u8"), (32, "<u4"), (16, "<u2")):
+        words = words.view(dtype)
+        width = bits * wider // 16
+        low = words & words.dtype.type((1 << width) - 1)
+        words >>= words.dtype.type(width)
+        words &= words.dtype.type((1 << width) - 1)
+        words <<= words.dtype.type(wider // 2)
+        words |= low
+    return words.view(np.uint8)[:, :columns]
 
 
 def _unpack_wide(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[np.uint16]:

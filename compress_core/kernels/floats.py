@@ -66,10 +66,16 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
 
 def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     bits = np.ascontiguousarray(values).view(np.uint32)
-    odd = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded = ((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)).astype(np.uint16)
-    # a NaN whose low mantissa bits carry would otherwise round into another number
-    return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
+    rounded = bits >> np.uint32(16)
+    rounded &= np.uint32(1)
+    rounded += np.uint32(0x7FFF)
+    rounded += bits
+    rounded >>= np.uint32(16)
+    narrowed = rounded.astype(np.uint16)
+    missing = np.isnan(values)
+    if missing.any():  # a NaN whose mantissa carries would round into another number
+        narrowed[missing] = 0x7FC0
+    return narrowed
 
 
 def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
@@ -96,6 +102,14 @@ def magnitude_keys(raw: NDArray[Any], code: str, width: int) -> NDArray[Any]:
         return float_keys(widen(raw, code))
     wide = raw if code == "F64" else widen(raw, code).astype(np.float64)
     return wide.view(np.uint64) & np.uint64(0x7FFF_FFFF_FFFF_FFFF)
+
+
+def count_zeros(raw: NDArray[Any]) -> int:
+    """How many elements are zero, whatever their sign; unsigned integers are taken as 16-bit floats."""
+    magnitudes = {2: 0x7FFF, 4: 0x7FFF_FFFF, 8: 0x7FFF_FFFF_FFFF_FFFF}[raw.dtype.itemsize]
+    keys = np.ascontiguousarray(raw).view(f"<u{raw.dtype.itemsize}")
+    # as integers: NumPy counts booleans and integers many times faster than floats
+    return raw.size - int(np.count_nonzero(keys & keys.dtype.type(magnitudes)))
 
 
 def float_keys(values: NDArray[np.float32]) -> NDArray[np.uint32]:

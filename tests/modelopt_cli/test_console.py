@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,17 @@ def test_a_closed_stderr_is_no_reason_to_fail() -> None:
     err = io.StringIO()
     err.close()
     Output(io.StringIO(), err, {}).error(InputError("nobody hears this"))
+
+
+def test_streams_that_were_never_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    console = Output(environment={})
+    console.error(InputError("nobody hears this"))
+    with console.metered() as meter:
+        assert isinstance(meter, Silent)
+    with pytest.raises(ReaderGoneError):
+        console.result("x")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,21 @@ def test_a_bar_comes_after_a_second_and_goes(clock: Clock) -> None:
     assert stream.getvalue().endswith("\x1b[2K")
 
 
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_bar_is_as_colourful_as_the_rest(
+    clock: Clock, colour: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    stream = io.StringIO()
+    meter = Bar(stream, clock, colour=colour)
+    clock.now += 2
+    meter(Progress("write", 1, 4))
+    meter.close()
+    assert ("\x1b[38;" in stream.getvalue()) == colour
+
+
 def test_a_bar_is_not_drawn_too_often(clock: Clock) -> None:
     stream = io.StringIO()
     meter = Bar(stream, clock)

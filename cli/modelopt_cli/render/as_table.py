@@ -27,8 +27,7 @@ def render(result: Result, look: Look) -> str:
 
 def _sheet(sheet: Sheet, look: Look) -> str:
     lines = [_styled(printable(sheet.title, look.encoding), look, bold=True)] if sheet.title else []
-    if sheet.columns:
-        lines += _grid(_fitted(sheet, look), look)
+    lines += _grid(_fitted(sheet, look), look)
     lines += [printable(line, look.encoding) for line in sheet.lines]
     return "".join(f"{line}\n" for line in lines)
 

@@ -29,7 +29,7 @@ _AT_ONCE = 1 << 24
 
 
 class FolderWriter(Writer):
-    """A folder at ``target``, built beside it and visible after ``commit``; the index comes last."""
+    """A folder at ``target``, built beside it, visible after ``commit``; the index comes last."""
 
     def __init__(self, target: Path, source: Reader, *, replace: bool) -> None:
         self._target = target

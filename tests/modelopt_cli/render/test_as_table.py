@@ -53,11 +53,11 @@ def test_golden() -> None:
 def test_ascii() -> None:
     shown = table(["größe", "‖W‖"], Look(encoding="ascii"), lines=("≤ 1",))
     assert shown == [
-        " Tensors       n  Detail",
-        " -----------------------",
+        " Tensors      n  Detail",
+        " ----------------------",
         " gr\\xf6\\xdfe  1   0.125",
-        " ||W||         1   0.125",
-        " all           2   0.125",
+        " ||W||        1   0.125",
+        " all          2   0.125",
         "<= 1",
     ]
 
@@ -70,7 +70,7 @@ def test_wide_columns_give_way_before_names_do() -> None:
 
 def test_long_names_lose_their_middle() -> None:
     shown = table(["model.layers.0.self_attn.q_proj", "b"], Look(width=24))
-    assert shown[2] == " model.lay…attn.q_proj  1"[: len(shown[2])]
+    assert shown[2] == " model.lay…tn.q_proj  1"
     assert all(cell_len(line) <= 24 for line in shown)
 
 

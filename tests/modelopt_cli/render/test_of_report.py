@@ -40,7 +40,7 @@ def test_golden_80_columns(report: Report) -> None:
         " layers.*.mlp.gate_proj      2  int4 g128    2.75     0.71  3.88×  0.159",
         " layers.*.self_attn.q_proj   2  int4 g128    1.00     0.26  3.88×  0.159",
         " 3 groups under 0.01 MiB     5  kept         0.00     0.00  1.00×      —",
-        " all                        10               5.76     2.97  1.94×  0.114",
+        " all                        10               5.75     2.97  1.94×  0.114",
         "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy).",
         "       A line of several tensors shows the largest of theirs.",
         "Wrote tiny-w4a16 · layout packed · for modelopt restore",
@@ -63,7 +63,7 @@ def test_prune_has_a_column_of_zeros(report: Report) -> None:
 def test_pruning_that_saves_no_bytes_is_seen_to_save_none(report: Report) -> None:
     same = replace(report.totals, bytes_out=report.totals.bytes_in)
     lines = shown(replace(pruned(report), totals=same))
-    assert "Saves no bytes: 6041960 in, 6041960 out; 12.5 % of the elements are zero." in lines
+    assert "Saves no bytes: 6032872 in, 6032872 out; 12.5 % of the elements are zero." in lines
 
 
 def test_nobody_expects_a_copy_to_save_bytes(report: Report) -> None:
@@ -75,7 +75,7 @@ def test_nobody_expects_a_copy_to_save_bytes(report: Report) -> None:
 def test_a_plan_knows_no_errors(report: Report) -> None:
     lines = shown(planned(report))
     assert lines[0].endswith("MiB in  MiB out  Ratio")
-    assert lines[-2] == "Exactly 3110960 bytes · 8.24 bits/weight · about 96.00 MiB of memory"
+    assert lines[-2] == "Exactly 3114672 bytes · 8.26 bits/weight · about 96.00 MiB of memory"
     assert lines[-1] == "Would write tiny-w4a16 · layout packed · for modelopt restore"
 
 
@@ -86,7 +86,7 @@ def test_upper_bounds_are_marked(report: Report) -> None:
     lines = shown(replace(plan, tensors=tuple(tensors), totals=totals))
     assert lines[2].endswith("≤0.71  ≥3.88×")
     assert lines[-3].endswith("≤2.97  ≥1.94×")
-    assert lines[-2].startswith("At most 3110960 bytes · ≤8.24 bits/weight")
+    assert lines[-2].startswith("At most 3114672 bytes · ≤8.26 bits/weight")
 
 
 def test_per_tensor_unfolds(report: Report) -> None:
@@ -106,7 +106,7 @@ def test_nothing_changed_has_no_error(report: Report) -> None:
 def test_no_tensors_at_all(report: Report) -> None:
     totals = replace(report.totals, bytes_in=10, bytes_out=10, float_elements=0, measured=None)
     lines = shown(replace(report, tensors=(), totals=totals))
-    assert lines[2] == " all      0        0.00     0.00  1.00×      —"
+    assert lines[2].startswith(" all      0        0.00     0.00  1.00×      —")
 
 
 @pytest.mark.parametrize("width", [1, 20, 79, 80, 200])

@@ -1,0 +1,105 @@
+"""Bundles of flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
+
+from compress_core.errors import OutputExistsError, UsageError
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A bundle."""
+
+    colour: str = field(default="red", metadata=flag("--colour", section="Art", default="red"))
+    twice: bool = field(default=False, metadata=flag("--twice", section="Art", is_flag=True))
+
+
+def painted(*arguments: str) -> Any:
+    seen = []
+
+    @click.command
+    @takes(Painting, Limiting)
+    def paint(painting: Painting, limiting: Limiting) -> None:
+        seen.append((painting, limiting))
+
+    result = CliRunner().invoke(paint, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return seen[0]
+
+
+def test_a_bundle_arrives_as_one_object() -> None:
+    assert painted("--colour", "blue", "-j", "2") == (
+        Painting(colour="blue"),
+        Limiting(max_memory=None, jobs=2),
+    )
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert painted() == (Painting(), Limiting())
+
+
+def test_sizes_have_units() -> None:
+    assert painted("--max-memory", "1.5GiB")[1].max_memory == 3 * 2**29
+    with pytest.raises(UsageError, match="--max-memory: unknown unit") as raised:
+        size_for("--max-memory")("10M")
+    assert raised.value.hint is not None
+    assert "10 MiB" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("writing", "source", "target"),
+    [
+        (Writing(), "a/model.safetensors", "model.int4.safetensors"),
+        (Writing(), "a/model.packed.safetensors", "model.packed.int4.safetensors"),
+        (Writing(output_dir=Path("out")), "a/model.safetensors", "out/model.int4.safetensors"),
+        (Writing(output=Path("b.safetensors")), "a/model.safetensors", "b.safetensors"),
+    ],
+)
+def test_target_of_a_file(writing: Writing, source: str, target: str) -> None:
+    assert writing.target(Path(source), "int4") == Path(target)
+
+
+def test_target_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    assert Writing().target(folder, "w4a16") == Path("tiny-w4a16")
+    monkeypatch.chdir(folder)
+    assert Writing(output_dir=Path("..")).target(Path("."), "w4a16") == Path("../tiny-w4a16")
+
+
+def test_one_output_is_enough() -> None:
+    with pytest.raises(UsageError, match="one of them is enough") as raised:
+        Writing(output=Path("a"), output_dir=Path("b"))
+    assert raised.value.hint == "--output b/a"
+
+
+def test_json_is_a_format() -> None:
+    assert Showing().chosen == "table"
+    assert Showing(json=True).chosen == "json"
+    assert Showing(json=True, format="json").chosen == "json"
+    with pytest.raises(UsageError, match="exclude each other"):
+        Showing(json=True, format="csv")
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report", "report.table", "report.JSON"])
+def test_a_report_says_its_format(name: str) -> None:
+    with pytest.raises(UsageError, match="no report format") as raised:
+        Reporting(report=(Path(name),))
+    assert raised.value.hint == "end the name in .csv or .json or .md"
+
+
+def test_an_existing_report_is_kept(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    report.write_text("old")
+    reporting = Reporting(report=(report, tmp_path / "r.md"))
+    reporting.check(replace=True)
+    with pytest.raises(OutputExistsError):
+        reporting.check(replace=False)

@@ -1,0 +1,71 @@
+"""What is imported when, and how long that takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+_LIST = """
+import sys
+from modelopt_cli import main
+code = main.run(sys.argv[1:])
+sys.stderr.write(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+sys.exit(code)
+"""
+
+
+def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _LIST, *arguments],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["prune", "--help"]])
+def test_help_loads_nothing_heavy(clean_environment: dict[str, str], arguments: list[str]) -> None:
+    assert not loaded(clean_environment, *arguments) & {"numpy", "rich", "yaml", "ml_dtypes"}
+
+
+def test_version_loads_no_click(clean_environment: dict[str, str]) -> None:
+    assert "click" not in loaded(clean_environment, "--version")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "{weights}"],
+        ["quantize", "{weights}", "--bits", "4", "--dry-run"],
+        ["prune", "{weights}", "--structure", "2of4", "--dry-run"],
+        ["plan", "{weights}", "--compare", "W8A16,W4A16"],
+    ],
+)
+def test_headers_are_read_without_numpy(
+    clean_environment: dict[str, str], weights: Path, arguments: list[str]
+) -> None:
+    given = [argument.format(weights=weights) for argument in arguments]
+    assert not loaded(clean_environment, *given) & {"numpy", "ml_dtypes"}
+
+
+def _seconds(environment: dict[str, str], *command: str) -> float:
+    def once() -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *command], env=environment, capture_output=True, check=True)
+        return time.perf_counter() - begin
+
+    return min(once() for _ in range(7))
+
+
+@pytest.mark.slow
+def test_help_takes_less_than_twice_the_import_of_click(
+    clean_environment: dict[str, str],
+) -> None:
+    click = _seconds(clean_environment, "-c", "import click")
+    assert _seconds(clean_environment, "-m", "modelopt_cli", "--help") < 2 * click
