@@ -28,10 +28,27 @@ _HOMES = {
     "open_logical": "opening",
     "open_weights": "opening",
     "plan": "operations",
+    "plan_restore": "operations",
     "restore": "operations",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "ModelOptError",
+    "Pipeline",
+    "Progress",
+    "Report",
+    "Settings",
+    "Spec",
+    "__version__",
+    "compress",
+    "from_config",
+    "load_spec",
+    "open_logical",
+    "open_weights",
+    "plan",
+    "plan_restore",
+    "restore",
+]
 
 if TYPE_CHECKING:
     from compress_core.errors import ModelOptError as ModelOptError
@@ -39,6 +56,7 @@ if TYPE_CHECKING:
     from compress_core.opening import open_weights as open_weights
     from compress_core.operations import compress as compress
     from compress_core.operations import plan as plan
+    from compress_core.operations import plan_restore as plan_restore
     from compress_core.operations import restore as restore
     from compress_core.pipeline import Pipeline as Pipeline
     from compress_core.report import Report as Report

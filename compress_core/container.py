@@ -1,7 +1,8 @@
 """What lies between tensors and files: named parts, and the two ends of a container.
 
-A layout turns a tensor into *parts* (``X.codes``, ``X.scale``); a container stores parts. ``Reader`` is
-the way in (of files, and of the logical tensors that a layout finds in a file), ``Writer`` the way out.
+A layout turns a tensor into *parts* (``X.codes``, ``X.scale``); a container stores parts.
+``Reader`` is the way in (of files, and of the logical tensors that a layout finds in a file),
+``Writer`` the way out.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class PartSpec:
     """One stored tensor, before there is any data.
 
     :ivar dtype: code of its dtype.
-    :ivar placed: ``rows``: tiles write at their first row, in any order; ``stream``: tiles append bits
-        in order; ``once``: one tile writes all of it.
+    :ivar placed: ``rows``: tiles write at their first row, in any order; ``stream``: tiles append
+        bits in order; ``once``: one tile writes all of it.
     """
 
     dtype: str
@@ -76,8 +77,8 @@ class FilePlan:
 
     :ivar name: file name without folder; ``None`` for a single-file output, which has its own path.
     :ivar parts: in the order of the header.
-    :ivar metadata: strings of the header's ``__metadata__``. ``Writer.commit`` may replace a value by
-        another of the same length in UTF-8 bytes, and nothing else.
+    :ivar metadata: strings of the header's ``__metadata__``. ``Writer.commit`` may replace a value
+        by another of the same length in UTF-8 bytes, and nothing else.
     """
 
     name: str | None
@@ -93,7 +94,8 @@ class Reader(ABC):
     :ivar metadata: file name (``""`` for a single file) → its metadata strings.
     :ivar config: ``config.json`` of a checkpoint folder, ``None`` where there is none.
     :ivar shards: tensor name → name of the file that holds it (``""`` for a single file).
-    :ivar forms: tensor name → form, for tensors that a layout decodes on the way; empty for plain files.
+    :ivar forms: tensor name → form, for tensors that a layout decodes on the way; empty for plain
+        files.
     :ivar errors: tensor name → the error that the file records for it.
     :ivar notes: things worth telling (an index with a wrong total, a broken config.json).
     """
@@ -109,7 +111,7 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
-        """Rows ``start:stop`` of the matrix view of tensor ``name``: shape (rows, columns), storage dtype.
+        """Rows ``start:stop`` of the matrix view of a tensor: (rows, columns), storage dtype.
 
         The array is the caller's own and writable. Safe from any thread.
 
@@ -141,8 +143,8 @@ class Reader(ABC):
 class Writer(ABC):
     """Writes a set of weight files so that they appear whole or not at all.
 
-    :ivar copy_side_files: whether what lies beside the weights of a source folder goes along; may be set
-        before ``begin``. A single file has nothing beside it.
+    :ivar copy_side_files: whether what lies beside the weights of a source folder goes along; may
+        be set before ``begin``. A single file has nothing beside it.
     :ivar left_out: what lies there and was not copied, known after ``begin``.
     """
 
@@ -186,8 +188,11 @@ class Writer(ABC):
 
     @abstractmethod
     def commit(self, metadata: Mapping[str | None, Mapping[str, str]]) -> None:
-        """Flush, fsync and put everything in its place; ``metadata``: file name → values to replace."""
+        """Flush, fsync and put everything in its place.
+
+        :param metadata: file name → values that replace those of the plan.
+        """
 
     @abstractmethod
     def abort(self) -> None:
-        """Remove every trace. Safe to call at any time, also after ``commit`` (then it does nothing)."""
+        """Remove every trace; after ``commit`` there is none. Safe to call at any time."""

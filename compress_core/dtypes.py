@@ -17,9 +17,9 @@ class DType:
 
     :ivar code: its name in a header (``BF16``).
     :ivar bits: bits an element; below 8 only for F4 and F6.
-    :ivar storage: the little-endian NumPy dtype that holds an element's bits unchanged, ``None`` when
-        elements are narrower than a byte. Formats that NumPy has no arithmetic for (BF16, FP8) are
-        held as unsigned integers of their width.
+    :ivar storage: the little-endian NumPy dtype that holds an element's bits unchanged, ``None``
+        when elements are narrower than a byte. Formats that NumPy has no arithmetic for (BF16, FP8)
+        are held as unsigned integers of their width.
     """
 
     code: str
@@ -33,7 +33,7 @@ class DType:
 
     @property
     def is_weight(self) -> bool:
-        """Whether passes work on it: a float of 16 bits or more. FP8 and narrower are codes already."""
+        """Whether passes work on it: a float of 16 bits or more. Narrower ones are codes."""
         return self.kind == "float" and self.bits >= 16
 
     def __str__(self) -> str:

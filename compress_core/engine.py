@@ -148,7 +148,9 @@ class Run:
     def _counted(self) -> dict[str, Form]:
         """Exact forms of the tensors of which it is not known yet how much stays."""
         open_ended = [
-            one for one in self.plan.touched() if one.form.sparsity is not None and one.form.kept is None
+            one
+            for one in self.plan.touched()
+            if one.form.sparsity is not None and one.form.kept is None
         ]
         kept = {one.info.name: 0 for one in open_ended}
 
@@ -271,7 +273,9 @@ def _located(error: ModelOptError, info: TensorInfo, source: Reader) -> ModelOpt
     """``error`` with the tensor and the file that it happened in."""
     if error.where is not None:
         return error
-    return type(error)(f"tensor {info.name}: {error.message}", where=str(source.path), hint=error.hint)
+    return type(error)(
+        f"tensor {info.name}: {error.message}", where=str(source.path), hint=error.hint
+    )
 
 
 def _put(pieces: dict[str, Piece], writer: Writer) -> dict[str, Stream]:

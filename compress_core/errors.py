@@ -11,8 +11,8 @@
     │  └─ NonFiniteError     … a weight is NaN or infinite
     └─ OutputError         the result cannot be written (disk full, read-only, no such folder)
 
-Every error says *where* (file, tensor, ``file:line:column``) and, whenever there is one, a *hint*: a
-fix that can be typed. What an error means for a process (its exit code) is the caller's business.
+Every error says *where* (file, tensor, ``file:line:column``) and, whenever there is one, a *hint*:
+a fix that can be typed. What an error means for a process (its exit code) is the caller's business.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class ModelOptError(Exception):
     """The root of the tree.
 
     :param message: one line, without the file's name and without a full stop.
-    :param where: the file, the tensor or the line that is meant; the CLI prints it on a line of its own.
+    :param where: the file, the tensor or the line that is meant; the CLI prints it on a line of its
+        own.
     :param hint: what to type instead.
     """
 

@@ -38,8 +38,8 @@ class Moments:
 class ErrorStats:
     """Error of one tensor or of many; closed by :meth:`result`.
 
-    Sums of grains are added exactly (Shewchuk's algorithm, ``math.fsum``), so order and tiling cannot
-    change them.
+    Sums of grains are added exactly (Shewchuk's algorithm, ``math.fsum``), so order and tiling
+    cannot change them.
     """
 
     __slots__ = ("_errors", "_references", "elements", "max_abs", "zeros")
@@ -67,7 +67,9 @@ class ErrorStats:
     @property
     def reference_square(self) -> float:
         """ΣW²; not finite when the tensor holds NaN or infinity."""
-        return math.fsum(self._references) if all(map(math.isfinite, self._references)) else math.inf
+        return (
+            math.fsum(self._references) if all(map(math.isfinite, self._references)) else math.inf
+        )
 
     def close(self) -> ErrorStats:
         """Keep two sums instead of one a grain; of many tensors only closed ones are held."""
@@ -76,21 +78,7 @@ class ErrorStats:
 
     def result(self) -> ErrorResult:
         """The figures people read."""
-        return result_of(self.error_square, self.reference_square, self.max_abs)
-
-
-def result_of(error_square: float, reference_square: float, max_abs: float) -> ErrorResult:
-    """The figures that two sums of squares and a maximum stand for."""
-    if error_square == 0:
-        return ErrorResult(error=0.0, sqnr_db=None, max_abs=max_abs)
-    if reference_square == 0:
-        return ErrorResult(error=math.inf, sqnr_db=None, max_abs=max_abs)
-    ratio = error_square / reference_square
-    return ErrorResult(
-        error=math.sqrt(ratio),
-        sqnr_db=-10 * math.log10(ratio) if ratio > 0 else None,
-        max_abs=max_abs,
-    )
+        return ErrorResult(self.error_square, self.reference_square, self.max_abs)
 
 
 def total(stats: Iterable[ErrorStats]) -> ErrorStats:
@@ -109,8 +97,8 @@ def total(stats: Iterable[ErrorStats]) -> ErrorStats:
 def observe(tile: Tile) -> Moments:
     """What a tile adds to the error of its tensor.
 
-    The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in the
-    order of :mod:`compress_core.kernels.sums` over each grain.
+    The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in
+    the order of :mod:`compress_core.kernels.sums` over each grain.
     """
     import numpy as np
 

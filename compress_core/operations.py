@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from compress_core import __version__, model, registry
@@ -26,7 +25,8 @@ def compress(
 ) -> Report:
     """Carry ``spec`` out on ``source`` and write ``target``, whole or not at all.
 
-    :raises InputError: ``source`` cannot be used; :raises OutputError: ``target`` cannot be written.
+    :raises InputError: ``source`` cannot be used; :raises OutputError: ``target`` cannot be
+        written.
     :raises UsageError: what is asked for does not go together, or ``target`` must not be replaced.
     """
     settings = settings or Settings()
@@ -47,7 +47,8 @@ def plan(
     target: Path | str | None = None,
     exact: bool = False,
 ) -> Report:
-    """What :func:`compress` would do: sizes from headers alone, upper bounds where those do not tell.
+    """What :func:`compress` would do: sizes from headers alone, upper bounds where those do not
+    tell.
 
     :param exact: carry out the surveys, so that every size is exact.
     """
@@ -57,11 +58,7 @@ def plan(
         if exact:
             run = _without_nonfinite(run, spec, settings)
             run.settle()
-        files = run.plan.files(__version__)
-        shown = Path(target) if target is not None else None
-        writer = _writer(reader, shown or Path(reader.path.name), spec.output, settings)
-        sizes = writer.measure(files)
-        return _report(run, sizes, {}, kind="plan", target=shown)
+        return _outlook(run, target, settings)
 
 
 def restore(source: Path | str, target: Path | str, settings: Settings | None = None) -> Report:
@@ -70,15 +67,37 @@ def restore(source: Path | str, target: Path | str, settings: Settings | None = 
     :raises UnsupportedError: it holds codes of a scheme that cannot be decoded here.
     """
     settings = settings or Settings()
-    spec = Spec(output=Output(layout="dense"))
     with open_logical(source) as reader:
-        _refuse_codes(reader)
-        run = Run(_decide(reader, spec, settings), settings)
-        writer = _writer(reader, Path(target), spec.output, settings)
+        run = Run(_decide_restore(reader, settings), settings)
+        writer = _writer(reader, Path(target), run.plan.spec.output, settings)
         writer.check()
-        if not reader.forms:
-            run.plan.notes.append("nothing is compressed: the output is a copy")
         return _carry_out(run, writer, Path(target))
+
+
+def plan_restore(
+    source: Path | str, settings: Settings | None = None, *, target: Path | str | None = None
+) -> Report:
+    """What :func:`restore` would do, from headers alone."""
+    settings = settings or Settings()
+    with open_logical(source) as reader:
+        return _outlook(Run(_decide_restore(reader, settings), settings), target, settings)
+
+
+def _decide_restore(reader: Reader, settings: Settings) -> Plan:
+    _refuse_codes(reader)
+    found = _decide(reader, Spec(output=Output(layout="dense")), settings)
+    if not reader.forms:
+        found.notes.append("nothing is compressed: the output is a copy")
+    return found
+
+
+def _outlook(run: Run, target: Path | str | None, settings: Settings) -> Report:
+    files = run.plan.files(__version__)
+    source = run.plan.source
+    shown = None if target is None else Path(target)
+    # a plan without a target still needs a name to measure the file under
+    writer = _writer(source, shown or Path(source.path.name), run.plan.spec.output, settings)
+    return _report(run, writer.measure(files), {}, kind="plan", target=shown)
 
 
 def _refuse_codes(reader: Reader) -> None:
@@ -127,17 +146,13 @@ def _carry_out(run: Run, writer: Writer, target: Path) -> Report:
 
 def _measured(plan: Plan, file: FilePlan, stats: Mapping[str, ErrorStats]) -> dict[str, str]:
     inside = [
-        stats[one.info.name]
-        for one in plan.touched()
-        if next(iter(plan.parts(one))) in file.parts
+        stats[one.info.name] for one in plan.touched() if next(iter(plan.parts(one))) in file.parts
     ]
     return plan.layout.measured(inside) if inside else {}
 
 
 def _left_out(writer: Writer) -> list[str]:
     return [f"not copied: {', '.join(writer.left_out)}"] if writer.left_out else []
-
-
 
 
 def _report(

@@ -1,4 +1,5 @@
-"""Everything that is decided before any data is read: which passes take a tensor, its form, its files.
+"""Everything that is decided before any data is read: which passes take a tensor, its form, its
+files.
 
 No NumPy here: a plan comes from headers alone.
 """
@@ -108,7 +109,9 @@ class Plan:
         ]
 
     def _shards(self) -> list[list[str]]:
-        """Tensor names of each file: as in the source, or filled up to a size in the source's order."""
+        """Tensor names of each file: as in the source, or filled up to a size in the source's
+        order.
+        """
         if self.spec.output.shard_size is None:
             by_shard: dict[str, list[str]] = {}
             for name in self.tensors:
@@ -148,14 +151,18 @@ class Plan:
         for shard in dict.fromkeys(self.source.shards[name] for name in names):
             strings = {**self.source.metadata.get(shard, {}), **strings}
         if not names:
-            strings = {key: value for own in self.source.metadata.values() for key, value in own.items()}
+            strings = {
+                key: value for own in self.source.metadata.values() for key, value in own.items()
+            }
         if touched:
             strings |= self.layout.metadata(touched, self.spec.config(), version)
         return FilePlan(file_name, parts, strings)
 
 
 def _file_name(stem: str, number: int, count: int) -> str:
-    return f"{stem}.safetensors" if count == 1 else f"{stem}-{number:05d}-of-{count:05d}.safetensors"
+    return (
+        f"{stem}.safetensors" if count == 1 else f"{stem}-{number:05d}-of-{count:05d}.safetensors"
+    )
 
 
 def exactness(form: Form) -> Exactness:
@@ -267,7 +274,8 @@ def _not_worth_it(
 ) -> str | None:
     """Why the outcome of a pass is not used: it was refused, or codes would take as much as values.
 
-    Codes are judged without the tensor's zeros: the population of a prune must not depend on a layout.
+    Codes are judged without the tensor's zeros: the population of a prune must not depend on a
+    layout.
     """
     if isinstance(after, Refusal):
         return after.reason
@@ -283,7 +291,9 @@ def _check_forms(plan: Plan) -> None:
     if refusals:
         first = refusals[0]
         raise UsageError(
-            f"layout {plan.layout.id} cannot hold it: {first.reason}", where=first.name, hint=first.hint
+            f"layout {plan.layout.id} cannot hold it: {first.reason}",
+            where=first.name,
+            hint=first.hint,
         )
 
 
@@ -299,4 +309,3 @@ def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:
                 key = stage.work.group(one.info) or one.info.name
                 groups.setdefault((stage.work, key), []).append(stage.target)
     return [(work, targets) for (work, _), targets in groups.items()]
-

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,14 +16,38 @@ Exactness = Literal["exact", "at most"]
 class ErrorResult:
     """How far the values a reader gets are from the original ones.
 
-    :ivar error: ‖W−Ŵ‖/‖W‖ (Frobenius); 0 when both are zero.
-    :ivar sqnr_db: 10·log10(‖W‖²/‖W−Ŵ‖²); ``None`` when there is no error.
+    :ivar error_square: Σ(W−Ŵ)²; ``reference_square``: ΣW².
     :ivar max_abs: the largest |W−Ŵ|.
     """
 
-    error: float
-    sqnr_db: float | None
+    error_square: float
+    reference_square: float
     max_abs: float
+
+    @property
+    def error(self) -> float:
+        """‖W−Ŵ‖/‖W‖ (Frobenius); 0 when nothing differs, infinite when all of W is zero."""
+        if self.error_square == 0:
+            return 0.0
+        if self.reference_square == 0:
+            return math.inf
+        return math.sqrt(self.error_square / self.reference_square)
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """10·log10(‖W‖²/‖W−Ŵ‖²); ``None`` when there is no error, or nothing but error."""
+        error = self.error
+        return None if error in (0.0, math.inf) else -20 * math.log10(error)
+
+
+def pooled(results: Iterable[ErrorResult]) -> ErrorResult:
+    """The error over all elements of several tensors."""
+    known = list(results)
+    return ErrorResult(
+        error_square=math.fsum(result.error_square for result in known),
+        reference_square=math.fsum(result.reference_square for result in known),
+        max_abs=max((result.max_abs for result in known), default=0.0),
+    )
 
 
 @dataclass(frozen=True)
@@ -32,7 +57,8 @@ class TensorReport:
     :ivar to: what it became, such as ``int4 g128`` or ``2of4 sparse``; ``kept`` when untouched.
     :ivar bytes_out: bytes of all its parts; an upper bound where ``exactness`` is ``at most``.
     :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan.
-    :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no float.
+    :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no
+        float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
     """
 
@@ -51,10 +77,7 @@ class TensorReport:
     @property
     def elements(self) -> int:
         """Number of elements."""
-        count = 1
-        for side in self.shape:
-            count *= side
-        return count
+        return math.prod(self.shape)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form; numbers are exact, ``null`` means "no error" or "not known"."""
@@ -80,7 +103,8 @@ class TensorReport:
 class Totals:
     """The whole run.
 
-    :ivar bytes_in: bytes of the whole weight files, headers and index included; likewise ``bytes_out``.
+    :ivar bytes_in: bytes of the whole weight files, headers and index included; likewise
+        ``bytes_out``.
     :ivar measured: the error over all elements of all float tensors, the kept ones included;
         ``None`` when nothing was changed, and in a plan.
     :ivar zeros: zeros among all elements of float tensors; ``None`` in a plan.
@@ -131,7 +155,8 @@ class Report:
     """What a run did, or (``kind="plan"``) would do.
 
     :ivar files: every weight file of the output and its bytes.
-    :ivar notes: things that must be said: skipped tensors, left-out files, patterns without a match.
+    :ivar notes: things that must be said: skipped tensors, left-out files, patterns without a
+        match.
     :ivar peak_bytes: the memory that the run is expected to need (plans only).
     """
 

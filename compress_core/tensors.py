@@ -1,4 +1,6 @@
-"""The values that flow through the house: what a tensor is, what it becomes, and a tile of its rows."""
+"""The values that flow through the house: what a tensor is, what it becomes, and a tile of its
+rows.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,9 @@ class TensorInfo:
 class Structure:
     """The shape of what pruning removes, in the matrix view.
 
-    ``element``, ``row``, ``column``; ``block`` of ``height`` × ``width``; ``nofm``: at most ``height``
-    kept of each ``width`` consecutive columns, a ragged last group of r columns keeps min(height, r).
+    ``element``, ``row``, ``column``; ``block`` of ``height`` × ``width``; ``nofm``: at most
+    ``height`` kept of each ``width`` consecutive columns, a ragged last group of r columns keeps
+    min(height, r).
     """
 
     kind: str
@@ -73,7 +76,9 @@ class Structure:
         if width < 1 or (found[2] == "x" and height < 1):
             raise UsageError(f"structure {text} has a side of 0")
         if found[2] == "of" and height > width:
-            raise UsageError(f"structure {text} keeps more than there is", hint=f"{width}of{height}?")
+            raise UsageError(
+                f"structure {text} keeps more than there is", hint=f"{width}of{height}?"
+            )
         return cls("block" if found[2] == "x" else "nofm", height, width)
 
     def __str__(self) -> str:

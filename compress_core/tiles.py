@@ -1,7 +1,7 @@
 """A tile: whole rows of one tensor, as the file has them and as the passes so far leave them.
 
-Tiles are whole *grains* (:mod:`compress_core.tiling`), and every sum is taken grain by grain in order, so
-neither the size of tiles nor the number of threads can change a byte.
+Tiles are whole *grains* (:mod:`compress_core.tiling`), and every sum is taken grain by grain in
+order, so neither the size of tiles nor the number of threads can change a byte.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
     from compress_core.schemes.base import Scheme
+
 
 @dataclass(frozen=True)
 class Quantized:
@@ -36,7 +37,8 @@ class Tile:
 
     :ivar raw: (rows, columns) in the storage dtype; never changed: the "before" of every metric.
     :ivar grain: rows of one grain.
-    :ivar mask: where elements are pruned, (rows, columns); ``None`` = nowhere. Set by :meth:`prune` alone.
+    :ivar mask: where elements are pruned, (rows, columns); ``None`` = nowhere. Set by :meth:`prune`
+        alone.
     :ivar codes: the quantized elements; a masked element's code is the scheme's zero code.
     """
 
@@ -95,12 +97,14 @@ class Tile:
         """Replace the values by codes; masked elements get the zero code."""
         if self.mask is not None:
             zero = codes.scheme.zero_codes(codes.parameters, self.raw.shape[1])
-            codes = Quantized(codes.scheme, np.where(self.mask, zero, codes.codes), codes.parameters)
+            codes = Quantized(
+                codes.scheme, np.where(self.mask, zero, codes.codes), codes.parameters
+            )
         self.codes = codes
         self._values = None
 
     def stored(self) -> NDArray[Any]:
-        """What a reader will get: values rounded once to the original dtype, in its storage dtype."""
+        """What a reader will get: values rounded once to the original dtype."""
         if not self.as_in_file:
             return floats.narrow(self.values, self.info.dtype.code)
         if self.mask is None:

@@ -13,7 +13,9 @@ INTERPRETER = 64 * 1024**2
 """Bytes of a process that has loaded everything and read nothing."""
 
 PER_ELEMENT = 64
-"""Bytes that an element of a tile takes at the most: float32 and float64 copies, masks, codes, results."""
+"""Bytes that an element of a tile takes at the most: float32 and float64 copies, masks, codes,
+results.
+"""
 
 TILE_ELEMENTS = 256 * 1024
 """Elements of a tile where memory allows: small enough for caches, large enough for NumPy."""

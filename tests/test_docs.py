@@ -18,6 +18,7 @@ PAGES = sorted(
     for page in folder.glob("*.md")
 )
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+PYTHON = re.compile(r"^```python\n([^`]*)^```$", re.MULTILINE)
 SPEC = re.compile(r"^```yaml\n([^`]*)^```$", re.MULTILINE)
 
 
@@ -43,6 +44,12 @@ def test_every_page_of_docs_is_in_its_index() -> None:
 def test_shown_specs_are_accepted(spec: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
     load(tmp_path / "spec.yaml")
+
+
+@pytest.mark.parametrize("code", [text for _, text in in_pages(PYTHON)])
+def test_shown_code_runs(code: str, samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "sample_weights").symlink_to(samples)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_shown_output_is_real() -> None:

@@ -1,8 +1,8 @@
 """Ask the C library to keep the memory that a run frees and wants again at once.
 
-NumPy frees a temporary array after each operation. By default glibc gives blocks of that size back to the
-system, which then clears new pages for the next operation: on small machines that took more time than the
-arithmetic. What a run holds at its peak is the same.
+NumPy frees a temporary array after each operation. By default glibc gives blocks of that size back
+to the system, which then clears new pages for the next operation: on small machines that took more
+time than the arithmetic. What a run holds at its peak is the same.
 """
 
 from __future__ import annotations

@@ -297,8 +297,8 @@ class Reporting:
 
 
 @dataclass(frozen=True)
-class Trying:
-    """Ways to look before the leap."""
+class Looking:
+    """A look before the leap."""
 
     dry_run: bool = field(
         default=False,
@@ -310,6 +310,12 @@ class Trying:
             help="Write nothing; print what `modelopt plan` prints for the same arguments.",
         ),
     )
+
+
+@dataclass(frozen=True)
+class Trying(Looking):
+    """Ways to look before the leap of a run with passes."""
+
     print_spec: bool = field(
         default=False,
         metadata=flag(

@@ -10,7 +10,7 @@ from compress_core.container import Reader, Writer
 
 
 class Format(ABC):
-    """One kind of container. The class is never instantiated with state: all methods are class methods.
+    """One kind of container; all methods are class methods, and there are no instances.
 
     :cvar id: its name in ``list formats``.
     :cvar summary: one line for people.
@@ -39,8 +39,8 @@ class Format(ABC):
     def writer(cls, target: Path, source: Reader, *, replace: bool) -> Writer | None:
         """A writer to ``target``, or ``None`` when this format is only read.
 
-        :param source: what the weights come from; its files are never written to, and what else lies
-            in its folder (tokenizer, config) is carried along by a folder's writer.
+        :param source: what the weights come from; its files are never written to, and what else
+            lies in its folder (tokenizer, config) is carried along by a folder's writer.
         :param replace: whether an existing output may be replaced.
         """
         return None

@@ -1,1 +1,1 @@
-"""Pure functions over arrays. What stands here in NumPy is the specification of every faster twin."""
+"""Pure functions over arrays. In NumPy, they are the specification of every faster twin."""

@@ -1,4 +1,6 @@
-"""Codes of 1 to 16 bits as byte streams: element i takes bits [i·b, (i+1)·b), least significant first.
+"""Codes of 1 to 16 bits as byte streams.
+
+Element i takes bits [i·b, (i+1)·b), the least significant first.
 
 The same stream as in compressed-tensors (0.18 and later) and MLX, cut into bytes instead of words.
 """
@@ -51,7 +53,7 @@ def _pack_wide(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
 
 
 def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
-    """The inverse of :func:`pack`: (rows, bytes) → (rows, columns), uint8 or (above 8 bits) uint16."""
+    """The inverse of :func:`pack`, as uint8 or (above 8 bits) uint16; shape (rows, columns)."""
     rows = stream.shape[0]
     if bits == 8:
         return stream[:, :columns].copy()
@@ -77,7 +79,10 @@ def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
 def _unpack_wide(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[np.uint16]:
     spread = np.unpackbits(stream, axis=1, count=columns * bits, bitorder="little")
     places = spread.reshape(len(stream), columns, bits).astype(np.uint16)
-    return np.bitwise_or.reduce(places << np.arange(bits, dtype=np.uint16), axis=2)
+    codes: NDArray[np.uint16] = np.bitwise_or.reduce(
+        places << np.arange(bits, dtype=np.uint16), axis=2
+    )
+    return codes
 
 
 def pack_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

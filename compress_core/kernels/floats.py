@@ -1,7 +1,7 @@
-"""Floating-point formats as bit patterns: widen to float32, round back, compare, find what is not finite.
+"""Floating-point formats as bit patterns: widen, round back, compare, find what is not finite.
 
-Raw arrays hold an element's bits in its storage dtype (``DType.storage``): unsigned integers for BF16,
-F16 and FP8, native floats for F32 and F64.
+Raw arrays hold an element's bits in its storage dtype (``DType.storage``): unsigned integers for
+BF16, F16 and FP8, native floats for F32 and F64.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def _fp8_values(code: str) -> NDArray[np.float32]:
     import ml_dtypes
 
     patterns = np.arange(256, dtype=np.uint8)
-    return patterns.view(getattr(ml_dtypes, _FP8[code])).astype(np.float32)
+    values: NDArray[np.float32] = patterns.view(getattr(ml_dtypes, _FP8[code])).astype(np.float32)
+    return values
 
 
 def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
@@ -45,16 +46,18 @@ def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
     if code == "F16":
         return raw.view(np.float16).astype(np.float32)
     if code in _FP8:
-        return _fp8_values(code)[raw]
+        values: NDArray[np.float32] = _fp8_values(code)[raw]
+        return values
     with np.errstate(over="ignore"):
-        return raw.astype(np.float32)
+        rounded: NDArray[np.float32] = raw.astype(np.float32)
+    return rounded
 
 
 def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
     """``values`` rounded once, half to even, to the storage dtype of ``code``.
 
-    Saturates: a finite or infinite value beyond the format's range becomes its largest finite number,
-    since a decoded weight may exceed the largest original by a rounding. NaN stays NaN.
+    Saturates: a finite or infinite value beyond the format's range becomes its largest finite
+    number, since a decoded weight may exceed the largest original by a rounding. NaN stays NaN.
     """
     if code == "BF16":
         return _to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
@@ -93,8 +96,8 @@ def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
 def magnitude_keys(raw: NDArray[Any], code: str, width: int) -> NDArray[Any]:
     """|element| as unsigned integers of ``width`` bits whose order is the order of magnitudes.
 
-    ``width`` is 16 (BF16 or F16 alone), 32 (any format up to F32) or 64 (any format). Wider keys order
-    narrower formats exactly as their own do, so formats of one width compare with each other.
+    ``width`` is 16 (BF16 or F16 alone), 32 (any format up to F32) or 64 (any format). Wider keys
+    order narrower formats exactly as their own do, so formats of one width compare with each other.
     """
     if width == 16:
         return raw & np.uint16(0x7FFF)
@@ -105,7 +108,7 @@ def magnitude_keys(raw: NDArray[Any], code: str, width: int) -> NDArray[Any]:
 
 
 def count_zeros(raw: NDArray[Any]) -> int:
-    """How many elements are zero, whatever their sign; unsigned integers are taken as 16-bit floats."""
+    """How many floats are zero, whatever their sign; integers of 16 bits are taken as floats."""
     magnitudes = {2: 0x7FFF, 4: 0x7FFF_FFFF, 8: 0x7FFF_FFFF_FFFF_FFFF}[raw.dtype.itemsize]
     keys = np.ascontiguousarray(raw).view(f"<u{raw.dtype.itemsize}")
     # as integers: NumPy counts booleans and integers many times faster than floats

@@ -24,7 +24,7 @@ def ungrouped(values: NDArray[Any], columns: int) -> NDArray[Any]:
 
 
 def spread(parameter: NDArray[Any], width: int, columns: int) -> NDArray[Any]:
-    """(rows, groups) → broadcastable to (rows, columns): every column gets its group's parameter."""
+    """(rows, groups) → (rows, columns) or what broadcasts to it: each column its group's value."""
     if parameter.shape[1] == 1:
         return parameter
     return np.repeat(parameter, width, axis=1)[:, :columns]

@@ -10,10 +10,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+
 @cache
 def _patterns(kept: int, width: int) -> NDArray[np.uint32]:
     every = np.arange(1 << width, dtype=np.uint32)
-    return every[np.bitwise_count(every) == kept]
+    chosen: NDArray[np.uint32] = every[np.bitwise_count(every) == kept]
+    return chosen
 
 
 @cache

@@ -58,9 +58,7 @@ def _groups(keys: NDArray[Any], k: int) -> NDArray[np.bool_]:
     return np.moveaxis(before < k, 0, 2)
 
 
-def digit_histogram(
-    keys: NDArray[Any], width: int, prefix: int, known: int
-) -> NDArray[np.int64]:
+def digit_histogram(keys: NDArray[Any], width: int, prefix: int, known: int) -> NDArray[np.int64]:
     """Histogram of the next 16 bits of those keys whose top ``known`` bits equal ``prefix``."""
     if known:
         keys = keys[(keys >> keys.dtype.type(width - known)) == keys.dtype.type(prefix)]

@@ -8,16 +8,21 @@ from numpy.typing import NDArray
 from compress_core.errors import UnsupportedError
 from compress_core.kernels import floats
 
-# The smallest scale: the least positive F16; the least *normal* BF16 and F32, below which a scale has
-# few bits or, divided by, overflows. It is never 0, so zeros stay zeros.
-SMALLEST = {"F16": np.float32(2.0**-24), "BF16": np.float32(2.0**-126), "F32": np.float32(2.0**-126)}
+# The smallest scale: the least positive F16; the least *normal* BF16 and F32, below which a scale
+# has few bits or, divided by, overflows. It is never 0, so zeros stay zeros.
+SMALLEST = {
+    "F16": np.float32(2.0**-24),
+    "BF16": np.float32(2.0**-126),
+    "F32": np.float32(2.0**-126),
+}
 _LARGEST = {"F16": floats.F16_MAX, "BF16": floats.BF16_MAX, "F32": floats.F32_MAX}
 
 
 def stored_scale(
     scale: NDArray[np.float32], dtype: str, *, upwards: bool = False, of_zero: float = 1
 ) -> NDArray[np.float32]:
-    """``scale`` as ``dtype`` holds it: rounded half to even, or ``upwards``; floored, never to zero.
+    """``scale`` as ``dtype`` holds it: rounded half to even, or ``upwards``; floored, never to
+    zero.
 
     :param of_zero: what a scale of exactly 0 becomes; 1 where codes are quotients by the scale.
 

@@ -1,8 +1,8 @@
 """Sums whose order is fixed, so that every implementation gives the same bits.
 
-The order: with ``lanes = min(128, the power of two at or above n)``, lane j adds the elements j, j +
-lanes, j + 2·lanes … one after the other; then the upper half of the lanes is added to the lower half
-until one is left. Missing elements count as zero. All in float64.
+The order: with ``lanes = min(128, the power of two at or above n)``, lane j adds the elements j, j
++ lanes, j + 2·lanes … one after the other; then the upper half of the lanes is added to the lower
+half until one is left. Missing elements count as zero. All in float64.
 """
 
 from __future__ import annotations
@@ -45,4 +45,5 @@ def group_sum(
 
 def mean_of(statistics: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """``sum / count`` rounded to float32; 0 where nothing was counted."""
-    return (statistics["sum"] / np.maximum(statistics["count"], 1)).astype(np.float32)
+    mean = statistics["sum"] / np.maximum(statistics["count"], 1)
+    return np.asarray(mean, dtype=np.float32)

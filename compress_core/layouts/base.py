@@ -22,7 +22,8 @@ class Layout(ABC):
     :cvar summary: one line for ``list layouts``.
     :cvar read_by: who reads it: only readers that were run.
     :cvar stem: file name of the weights in a checkpoint folder, without suffix.
-    :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets smaller.
+    :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets
+        smaller.
     """
 
     id: ClassVar[str]
@@ -58,7 +59,7 @@ class Layout(ABC):
     def metadata(
         self, touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], version: str
     ) -> dict[str, str]:
-        """Metadata for a file that holds ``touched``; measured values as fields of a fixed width."""
+        """Metadata for a file that holds ``touched``; what is measured has a fixed width."""
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         """The values of :meth:`metadata` that are known only at the end, each as long as it was."""

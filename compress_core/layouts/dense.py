@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class Dense(Layout):
-    """What every loader reads, and what saves nothing: zeros and rounded values take their full width."""
+    """What every loader reads, and what saves nothing: zeros and rounded values take their full
+    width.
+    """
 
     id: ClassVar[str] = "dense"
     summary: ClassVar[str] = "rounded and pruned values in the original dtype; saves no bytes"
-    read_by: ClassVar[str] = "any safetensors loader; saves no bytes"
+    read_by: ClassVar[str] = "any safetensors loader"
     keeps_values: ClassVar[bool] = True
 
     def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:

@@ -1,4 +1,6 @@
-"""What a pass is: headers first (``becomes``), then data in surveys, then a pure function over tiles."""
+"""What a pass is: headers first (``becomes``), then data in surveys, then a pure function over
+tiles.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +49,12 @@ class Settled(ABC):
 
     @abstractmethod
     def apply(self, tile: Tile) -> None:
-        """Change the tile's mask, codes or working values. Row-local; touches nothing but the tile."""
+        """Change the tile's mask, codes or working values, each row by itself."""
 
 
 class Pass(Configured, ABC):
-    """One step of a pipeline: a frozen dataclass whose fields are its flags, YAML keys and JSON Schema.
+    """One step of a pipeline: a frozen dataclass whose fields are its flags, YAML keys and JSON
+    Schema.
 
     A module of this folder must not import NumPy when it is imported: ``--help`` shows its options.
 
@@ -67,7 +70,7 @@ class Pass(Configured, ABC):
         """What a tensor of this form will be, from its header alone."""
 
     def group(self, info: TensorInfo) -> str | None:
-        """Whose data decide together: the tensor's own name, ``"*"`` for all, ``None``: no survey."""
+        """Whose data decide together: the tensor's name, ``"*"`` for all; ``None``: no survey."""
         return None
 
     @property
@@ -80,7 +83,9 @@ class Pass(Configured, ABC):
         return 1
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
-        """The next survey of a group after ``found`` (``None`` at first); ``None`` when enough is known."""
+        """The next survey of a group after ``found`` (``None`` at first); ``None`` when enough is
+        known.
+        """
         return None
 
     @abstractmethod

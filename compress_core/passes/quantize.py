@@ -26,17 +26,24 @@ class Quantize(Pass):
     summary: ClassVar[str] = "map values to integers of a few bits, or to two values"
 
     preset: str | None = option(
-        "a named set of the options below", str, choices=tuple(PRESETS), pattern=r"[\w.-]+"
+        "a named set of the options below",
+        str,
+        choices=tuple(PRESETS),
+        pattern=r"[\w.-]+",
+        replaces=("bits", "group_size", "symmetric", "center"),
     )
     bits: int | None = option(
-        "bits of a code; 1 is binary", int, minimum=1, maximum=8, otherwise="required without a preset"
+        "bits of a code; 1 is binary",
+        int,
+        minimum=1,
+        maximum=8,
+        otherwise="required without a preset",
     )
     group_size: int | str | None = option(
         "columns that share a scale",
         int,
         choices=("channel", "tensor"),
         minimum=1,
-        maximum=2**31,
         otherwise="channel",
     )
     symmetric: bool | None = option("no zero point", bool, otherwise="true")
@@ -49,7 +56,9 @@ class Quantize(Pass):
     scale_rule: str = option(
         "how a scale follows from its group", str, choices=("absmax",), default="absmax"
     )
-    scale_search: str = option("what a scale is searched for", str, choices=("none",), default="none")
+    scale_search: str = option(
+        "what a scale is searched for", str, choices=("none",), default="none"
+    )
     scale_dtype: str = option(
         "dtype of scales and means; auto: f32, for groups a 16-bit float",
         str,
@@ -63,7 +72,9 @@ class Quantize(Pass):
             object.__setattr__(self, "preset", find(self.preset))
         if self.bits is None and self.preset is None:
             raise UsageError(
-                "quantize needs bits or a preset", where="bits", hint="try --bits 4 or --preset W4A16"
+                "quantize needs bits or a preset",
+                where="bits",
+                hint="try --bits 4 or --preset W4A16",
             )
         if self._center == "mean" and not self._symmetric:
             raise UsageError(

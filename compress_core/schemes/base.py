@@ -27,16 +27,18 @@ class Parameter:
 class Scheme(ABC):
     """One number format with all its settings; equal objects give equal codes.
 
-    Values come as (rows, groups, width) float32 arrays that are zero where ``kept`` is false; ``kept``
-    is ``None`` when every element is kept. Fitting takes ``rounds`` of two steps each, so that one group
-    may also be a whole tensor that is seen tile by tile: :meth:`observe` sums up a piece of a group,
-    ``reductions`` says how pieces combine, :meth:`conclude` turns the result into parameters.
+    Values come as (rows, groups, width) float32 arrays that are zero where ``kept`` is false;
+    ``kept`` is ``None`` when every element is kept. Fitting takes ``rounds`` of two steps each, so
+    that one group may also be a whole tensor that is seen tile by tile: :meth:`observe` sums up a
+    piece of a group, ``reductions`` says how pieces combine, :meth:`conclude` turns the result into
+    parameters.
 
     :cvar id: its name, also in files.
     :cvar rounds: how often the values must be seen.
     :cvar reductions: statistic → ``sum``, ``min`` or ``max``.
     :ivar bits: bits of one code.
-    :ivar group_size: consecutive columns that share parameters; ``channel``: a row; ``tensor``: all.
+    :ivar group_size: consecutive columns that share parameters; ``channel``: a row; ``tensor``:
+        all.
     """
 
     id: ClassVar[str]
@@ -53,7 +55,7 @@ class Scheme(ABC):
     @property
     @abstractmethod
     def holds_zero(self) -> bool:
-        """Whether the zero code decodes to exactly zero, so that no mask is needed to tell zeros."""
+        """Whether the zero code decodes to exactly zero, so that zeros need no mask."""
 
     @abstractmethod
     def parameters(self) -> dict[str, Parameter]:
@@ -111,7 +113,7 @@ class Scheme(ABC):
 
     def width(self, columns: int) -> int:
         """Columns of one group in a row of ``columns``."""
-        return self.group_size if isinstance(self.group_size, int) else columns
+        return min(self.group_size, columns) if isinstance(self.group_size, int) else columns
 
     def groups(self, columns: int) -> int:
         """Groups of a row of ``columns``; the last may be shorter."""
@@ -119,7 +121,9 @@ class Scheme(ABC):
 
     def settings(self) -> dict[str, Any]:
         """Every setting, for the record in a file; :meth:`restored` is the inverse."""
-        return {"scheme": self.id} | {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"scheme": self.id} | {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
 
     @classmethod
     def restored(cls, settings: Mapping[str, Any]) -> Self:

@@ -20,12 +20,15 @@ Center = Literal["none", "mean"]
 class Binary(Scheme):
     """``value = [mean +] ±scale``; code 1 is plus, sign(0) = +1.
 
-    ``scale`` is the mean of |w - mean| over the group, which is the least-squares choice for fixed signs
-    (Rastegari et al. 2016, XNOR-Net, eq. 6).
+    ``scale`` is the mean of |w - mean| over the group, which is the least-squares choice for fixed
+    signs (Rastegari et al. 2016, XNOR-Net, eq. 6).
     """
 
     id: ClassVar[str] = "binary"
-    reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]] = {"sum": "sum", "count": "sum"}
+    reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]] = {
+        "sum": "sum",
+        "count": "sum",
+    }
 
     bits: int
     group_size: GroupSize
@@ -84,7 +87,8 @@ class Binary(Scheme):
         mean = mean_of(statistics)
         if self.rounds == 2 and turn == 0:
             return found | {"mean": stored_mean(mean, self.scale_dtype)}
-        # a group of equal values has no deviation; one that is pruned away has scale 1 by convention
+        # a group of equal values has no deviation; one that is pruned away has scale 1 by
+        # convention
         scale = np.where(statistics["count"] == 0, np.float32(1), mean)
         return found | {"scale": stored_scale(scale, self.scale_dtype, of_zero=0)}
 

@@ -20,13 +20,14 @@ Center = Literal["none", "mean"]
 class Integer(Scheme):
     """``value = (code - zero) · scale [+ mean]``, codes offset binary.
 
-    Symmetric: ``scale = max|w| / (2^(b-1) - 1)``, codes clipped to ±(2^(b-1) - 1) around 2^(b-1); with
-    ``center="mean"`` the group's mean is subtracted first. Asymmetric: ``scale = (max - min) / (2^b - 1)``
-    over a range that includes 0, ``zero_point = rint(-min / scale)``. Codes are ``rint(w / scale)``: a
-    float32 division by the scale as stored.
+    Symmetric: ``scale = max|w| / (2^(b-1) - 1)``, codes clipped to ±(2^(b-1) - 1) around 2^(b-1);
+    with ``center="mean"`` the group's mean is subtracted first. Asymmetric: ``scale = (max - min) /
+    (2^b
+    - 1)`` over a range that includes 0, ``zero_point = rint(-min / scale)``. Codes are ``rint(w /
+    scale)``: a float32 division by the scale as stored.
 
-    At 8 bits a scale that is rounded down to 16 bits clips an extreme of an asymmetric group by more than
-    half a step in every fifth group, so there it is rounded up.
+    At 8 bits a scale that is rounded down to 16 bits clips an extreme of an asymmetric group by
+    more than half a step in every fifth group, so there it is rounded up.
     """
 
     id: ClassVar[str] = "integer"
@@ -104,11 +105,12 @@ class Integer(Scheme):
         if self.rounds == 2 and turn == 0:
             return found | {"mean": stored_mean(mean_of(statistics), self.scale_dtype)}
         if self.symmetric:
-            scale = statistics["amax"] / np.float32(self._half - 1)
-            return found | {"scale": stored_scale(scale, self.scale_dtype)}
+            largest: NDArray[np.float32] = statistics["amax"]
+            step = largest / np.float32(self._half - 1)
+            return found | {"scale": stored_scale(step, self.scale_dtype)}
         low, high = (statistics[key].astype(np.float64) for key in ("low", "high"))
-        step = ((high - low) / (2**self.bits - 1)).astype(np.float32)
-        scale = stored_scale(step, self.scale_dtype, upwards=self.bits == 8)
+        width = ((high - low) / (2**self.bits - 1)).astype(np.float32)
+        scale = stored_scale(width, self.scale_dtype, upwards=self.bits == 8)
         zero = np.clip(np.rint(-statistics["low"] / scale), 0, 2**self.bits - 1)
         return found | {"scale": scale, "zero_point": zero.astype(np.uint8)}
 
@@ -144,9 +146,7 @@ class Integer(Scheme):
 
         columns = codes.shape[1]
         values = grouped(codes, self.width(columns)).astype(np.float32)
-        values -= (
-            np.float32(self._half) if self.symmetric else parameters["zero_point"][:, :, None]
-        )
+        values -= np.float32(self._half) if self.symmetric else parameters["zero_point"][:, :, None]
         with np.errstate(over="ignore"):
             values *= parameters["scale"][:, :, None]
             if "mean" in parameters:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modelopt_cli import main
 from safetensors.numpy import save_file
 
 from compress_core.report import ErrorResult, Report, TensorReport, Totals
+from modelopt_cli import main
 
 MIB = 1024**2
 
@@ -105,7 +105,7 @@ def _tensor(name: str, to: str, before: int, after: int, error: float | None) ->
         to=to,
         bytes_in=before,
         bytes_out=after,
-        measured=None if error is None else ErrorResult(error, 15.9, 0.031),
+        measured=None if error is None else ErrorResult(error**2, 1.0, 0.031),
         zeros=0 if error is None else before // 8,
         kept_because=None if error is not None else "ignored by embed_tokens",
     )
@@ -138,7 +138,7 @@ def report() -> Report:
             tensor_bytes_out=after,
             elements=before // 2,
             float_elements=before // 2,
-            measured=ErrorResult(0.114, 18.9, 0.031),
+            measured=ErrorResult(0.114**2, 1.0, 0.031),
             zeros=before // 16,
         ),
         spec={"version": 1, "passes": [{"pass": "quantize", "preset": "W4A16"}]},

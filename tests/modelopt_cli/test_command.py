@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import pytest
+
 from modelopt_cli.group import modelopt
 
 NAMES = modelopt.list_commands(click.Context(modelopt))

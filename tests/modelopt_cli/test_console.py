@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from modelopt_cli.console import Output, ReaderGoneError
-from modelopt_cli.progress import Bar, Lines, Silent
 
 from compress_core.errors import InputError, OutputError
 from compress_core.settings import Progress
+from modelopt_cli.console import Output, ReaderGoneError
+from modelopt_cli.progress import Bar, Lines, Silent
 
 
 class Terminal(io.StringIO):

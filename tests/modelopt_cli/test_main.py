@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelopt_cli import main
 
 import compress_core
 from compress_core.errors import ModelOptError
+from modelopt_cli import main
 
 
 def raising(error: BaseException) -> Callable[..., Any]:

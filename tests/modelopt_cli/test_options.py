@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
 
 from compress_core.errors import OutputExistsError, UsageError
+from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
 
 
 @dataclass(frozen=True)

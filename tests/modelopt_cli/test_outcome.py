@@ -7,12 +7,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from compress_core.report import Report
 from modelopt_cli.console import Output
 from modelopt_cli.options import Reporting, Showing
 from modelopt_cli.outcome import show, tell, write_reports
 from modelopt_cli.render.of_report import ReportResult
-
-from compress_core.report import Report
 
 
 def told(report: Report, *, verbose: bool = False) -> list[str]:

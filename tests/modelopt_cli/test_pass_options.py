@@ -7,11 +7,11 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from modelopt_cli.pass_options import options_of_pass, parse_pass
 
 from compress_core import registry
 from compress_core.errors import UsageError
 from compress_core.fields import options_of
+from modelopt_cli.pass_options import options_of_pass, parse_pass
 
 PASSES = registry.names("passes")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from modelopt_cli.progress import Bar, Lines
 
 from compress_core.settings import Progress
+from modelopt_cli.progress import Bar, Lines
 
 MIB = 1024**2
 

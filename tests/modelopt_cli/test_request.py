@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from modelopt_cli.options import Selecting, Storing
-from modelopt_cli.request import for_source, narrowed, spec_asked, spec_from_flags
 
 from compress_core.errors import UsageError
 from compress_core.spec import Spec, from_config
+from modelopt_cli.options import Selecting, Storing
+from modelopt_cli.request import for_source, narrowed, spec_asked, spec_from_flags
 
 
 def preset(**step: object) -> Spec:

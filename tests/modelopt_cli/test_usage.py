@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+
 from modelopt_cli.usage import in_our_words
 
 

@@ -6,6 +6,7 @@ import click
 
 import compress_core
 from modelopt_cli.command import Command
+from modelopt_cli.options import Looking, takes
 from modelopt_cli.run import Errand, runs_errand, source_argument
 
 
@@ -13,12 +14,20 @@ from modelopt_cli.run import Errand, runs_errand, source_argument
 @click.pass_obj
 @source_argument
 @runs_errand
-def command(errand: Errand) -> None:
+@takes(Looking)
+def command(errand: Errand, looking: Looking) -> None:
     """Decode PATH, which modelopt compressed, to plain weights of their original dtype.
 
     What any loader can read comes out; the values are those that the report's error is about.
     """
     target = errand.target("restored")
-    errand.carry_out(
-        lambda settings: compress_core.restore(errand.source, target, settings), errand.settings()
-    )
+    source = errand.source
+    if looking.dry_run:
+        errand.carry_out(
+            lambda settings: compress_core.plan_restore(source, settings, target=target),
+            errand.settings(),
+        )
+    else:
+        errand.carry_out(
+            lambda settings: compress_core.restore(source, target, settings), errand.settings()
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from compress_core.report import ErrorResult, TensorReport, Totals
+from compress_core.report import ErrorResult, TensorReport, Totals, pooled
 from modelopt_cli.render.base import Column
 from modelopt_cli.render.folding import Group
 from modelopt_cli.render.numbers import NOTHING, decibels, magnitude, megabytes, percent, ratio
@@ -15,7 +15,7 @@ from modelopt_cli.render.numbers import NOTHING, decibels, magnitude, megabytes,
 class Line:
     """One line of the table: a group of tensors, or all of them.
 
-    :ivar measured: of a group: the largest error, the lowest SQNR, the largest difference.
+    :ivar measured: over all elements of the group.
     :ivar elements: those that ``zeros`` was counted among.
     """
 
@@ -32,6 +32,7 @@ class Line:
     @classmethod
     def of_group(cls, group: Group[TensorReport]) -> Line:
         """The sums over a group of tensors that became the same."""
+        measured = [tensor.measured for tensor in group.members if tensor.measured is not None]
         counted = [tensor for tensor in group.members if tensor.zeros is not None]
         return cls(
             label=group.label,
@@ -40,7 +41,7 @@ class Line:
             bytes_in=sum(tensor.bytes_in for tensor in group.members),
             bytes_out=sum(tensor.bytes_out for tensor in group.members),
             exact=all(tensor.exactness == "exact" for tensor in group.members),
-            measured=_worst(tensor.measured for tensor in group.members),
+            measured=pooled(measured) if measured else None,
             zeros=sum(tensor.zeros or 0 for tensor in counted) if counted else None,
             elements=sum(tensor.elements for tensor in counted),
         )
@@ -59,18 +60,6 @@ class Line:
             zeros=totals.zeros,
             elements=totals.float_elements,
         )
-
-
-def _worst(found: Iterable[ErrorResult | None]) -> ErrorResult | None:
-    known = [result for result in found if result is not None]
-    if not known:
-        return None
-    ratios = [result.sqnr_db for result in known if result.sqnr_db is not None]
-    return ErrorResult(
-        error=max(result.error for result in known),
-        sqnr_db=min(ratios, default=None),
-        max_abs=max(result.max_abs for result in known),
-    )
 
 
 Columns = tuple[tuple[Column, Callable[[Line], str]], ...]

@@ -64,8 +64,6 @@ class ReportResult:
             yield self._outlook()
         elif self.report.totals.measured is not None:
             yield "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy)."
-            if any(_is_measured_group(group) for group in self._groups()):
-                yield "       A line of several tensors shows the largest of theirs."
         if self._saves_nothing:
             yield self._disappointment()
         yield self._destination()
@@ -104,7 +102,3 @@ class ReportResult:
 
 def _row(line: Line, shown: Columns, *, total: bool = False) -> Row:
     return Row(tuple(cell(line) for _, cell in shown), total)
-
-
-def _is_measured_group(group: Group[TensorReport]) -> bool:
-    return sum(tensor.measured is not None for tensor in group.members) > 1

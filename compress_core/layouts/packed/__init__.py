@@ -22,7 +22,9 @@ class Packed(Layout):
     """Bit-packed codes, group parameters, and pruned tensors without their zeros."""
 
     id: ClassVar[str] = "packed"
-    summary: ClassVar[str] = "bit-packed codes and kept weights: the smallest, for storage and transfer"
+    summary: ClassVar[str] = (
+        "bit-packed codes and kept weights: the smallest, for storage and transfer"
+    )
     read_by: ClassVar[str] = "modelopt restore"
     stem: ClassVar[str] = "model.packed"
 

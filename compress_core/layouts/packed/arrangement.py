@@ -1,7 +1,7 @@
 """Where the kept elements of a pruned tensor stand, and what tells their places.
 
-Every arrangement stores kept elements in row-major order, so that one rule brings them back: the i-th
-stored element belongs to the i-th true place of the kept mask.
+Every arrangement stores kept elements in row-major order, so that one rule brings them back: the
+i-th stored element belongs to the i-th true place of the kept mask.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from compress_core.schemes.base import Scheme
 from compress_core.tensors import ELEMENT, Form, Structure, TensorInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from compress_core.tiles import Tile
@@ -140,7 +141,8 @@ class Scattered(Arrangement):
         return {"mask": Rows(tile.start // high, pack_mask(kept))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
-        return array[kept_mask(tile)]
+        kept: NDArray[Any] = array[kept_mask(tile)]
+        return kept
 
 
 class KeptRows(Arrangement):
@@ -172,7 +174,8 @@ class KeptRows(Arrangement):
         return {"mask": Stream(pack_mask(kept), len(kept))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
-        return array[kept_mask(tile)[:, 0]]
+        kept: NDArray[Any] = array[kept_mask(tile)[:, 0]]
+        return kept
 
 
 class KeptColumns(Arrangement):
@@ -197,8 +200,8 @@ class KeptColumns(Arrangement):
 class Ranked(Arrangement):
     """N:M: the rank of every group's pattern; of every row the kept elements.
 
-    The ranks of a row are one bit stream: first those of its whole groups, then (where M does not divide
-    the columns) the rank of the ragged one, whose pattern is one of C(r, min(N, r)).
+    The ranks of a row are one bit stream: first those of its whole groups, then (where M does not
+    divide the columns) the rank of the ragged one, whose pattern is one of C(r, min(N, r)).
     """
 
     @property
@@ -228,10 +231,11 @@ class Ranked(Arrangement):
         return {"ranks": Rows(tile.start, packed_ranks(kept_mask(tile), self))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
-        return array[kept_mask(tile)].reshape(len(array), self.grid[1])
+        kept: NDArray[Any] = array[kept_mask(tile)]
+        return kept.reshape(len(array), self.grid[1])
 
 
-def kept_mask(tile: Tile) -> NDArray[Any]:
+def kept_mask(tile: Tile) -> NDArray[np.bool_]:
     """Where the elements of a tile stay."""
     import numpy as np
 
@@ -241,10 +245,11 @@ def kept_mask(tile: Tile) -> NDArray[Any]:
 def arrangement(info: TensorInfo, form: Form) -> Arrangement:
     """The smallest arrangement that can hold ``form``; the plainest one among equals."""
     bits = form.scheme.bits if form.scheme is not None else None
-    return min(_candidates(info, form), key=lambda one: one.nbytes(info.dtype.code, bits))
+    return min(candidates(info, form), key=lambda one: one.nbytes(info.dtype.code, bits))
 
 
-def _candidates(info: TensorInfo, form: Form) -> list[Arrangement]:
+def candidates(info: TensorInfo, form: Form) -> list[Arrangement]:
+    """Arrangements that can hold ``form``, the plainest first."""
     structure = form.sparsity
     kept = info.elements if form.kept is None else form.kept
     if structure is None:

@@ -16,20 +16,18 @@ from compress_core.errors import FormatError
 from compress_core.kernels import bits, floats
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import (
-    MAX_RANKED,
     Arrangement,
     KeptColumns,
     KeptRows,
     Plain,
     Ranked,
-    masked,
+    candidates,
     parts,
 )
 from compress_core.layouts.packed.ranks import unpacked_ranks
-from compress_core.metrics import result_of
 from compress_core.report import ErrorResult
 from compress_core.schemes.base import Parameters
-from compress_core.tensors import ELEMENT, Form, Structure, TensorInfo
+from compress_core.tensors import Form, Structure, TensorInfo
 
 # Elements of a mask that are counted at once on the way to a row's place in a stream.
 _COUNTED = 1 << 20
@@ -63,10 +61,12 @@ class PackedReader(Reader):
             self._tensors[name] = PackedTensor(self._stored, info, form)
         if len(sums) == len(described):
             for name, row in zip(described, sums, strict=True):
-                self.errors[name] = result_of(*row[:3])
+                self.errors[name] = ErrorResult(*row[:3])
 
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
-        """Tensors and their files: in the order of the parts, each part of a tensor standing for it."""
+        """Tensors and their files: in the order of the parts, each part of a tensor standing for
+        it.
+        """
         owner = {part: name for name, one in self._tensors.items() for part in one.part_names}
         infos: dict[str, TensorInfo] = {}
         shards: dict[str, str] = {}
@@ -120,18 +120,22 @@ class PackedTensor:
         return self._stored.infos.get(f"{self.info.name}.{local}" if local else self.info.name)
 
     def _recognised(self) -> Arrangement:
-        """How the elements are arranged, by the parts that are there."""
-        structure = self.form.sparsity or ELEMENT
-        kept = self.info.elements if self.form.kept is None else self.form.kept
-        if self._part("ranks") is not None and self._rankable(structure):
-            return Ranked(self.info.matrix, structure, kept)
-        if self._part("mask") is not None and self.form.sparsity is not None:
-            return masked(self.info.matrix, structure, kept)
-        return Plain(self.info.matrix, structure, self.info.elements)
+        """How the elements are arranged: in the first way whose parts are all there.
 
-    @staticmethod
-    def _rankable(structure: Structure) -> bool:
-        return structure.kind == "nofm" and structure.width <= MAX_RANKED
+        The plainest comes first: a part that it does not have may be a tensor of its own, which
+        only happens to be called like one. In a damaged file, the way of which most is there.
+        """
+        known = candidates(self.info, self.form)
+        whole = (one for one in known if all(self._found(one)))
+        return next(whole, None) or max(known, key=lambda one: sum(self._found(one)))
+
+    def _found(self, chosen: Arrangement) -> list[bool]:
+        """For each part of an arrangement: whether it is there, with its dtype and shape."""
+        return [
+            (found := self._stored.infos.get(name)) is not None
+            and (found.dtype.code, found.shape) == (spec.dtype, spec.shape)
+            for name, spec in parts(self.info, self.form, chosen).items()
+        ]
 
     def _step(self, structure: Structure) -> int:
         high = structure.height if structure.kind == "block" else 1
@@ -212,7 +216,10 @@ class PackedTensor:
         part = self._part(local)
         if part is None or end_byte > part.nbytes:
             raise FormatError("its mask keeps more than is stored", where=self.info.name)
-        self._note_passed(stop, self._kept_before(start) + count)
+        passed = self._kept_before(start) + count
+        if stop == self.info.matrix[0] and passed != self.form.kept:
+            raise FormatError("its mask keeps less than is stored", where=self.info.name)
+        self._note_passed(stop, passed)
         raw = self._stored.read_bytes(part.name, first_bit // 8, end_byte)
         return bits.slice_bits(np.frombuffer(raw, np.uint8), first_bit % 8, count * width)
 
@@ -235,6 +242,8 @@ class PackedTensor:
         found: Parameters = {}
         for name, kind in scheme.parameters().items():
             stored = self._rows(name, first, last)
+            if not kind.bits and floats.has_nonfinite(stored, kind.dtype):
+                raise FormatError(f"its {name} holds NaN or infinity", where=self.info.name)
             found[name] = (
                 bits.unpack(stored, kind.bits, groups)
                 if kind.bits
@@ -268,17 +277,20 @@ class PackedTensor:
         return np.repeat(rows, wide, axis=1)[:, :columns]
 
     def _row_mask(self) -> NDArray[np.bool_]:
-        return self._whole_mask(self.info.matrix[0])
+        rows, columns = self.info.matrix
+        return self._whole_mask(rows, self.arrangement.kept // max(columns, 1))
 
     def _column_mask(self) -> NDArray[np.bool_]:
-        return self._whole_mask(self.info.matrix[1])
+        rows, columns = self.info.matrix
+        return self._whole_mask(columns, self.arrangement.kept // max(rows, 1))
 
-    def _whole_mask(self, count: int) -> NDArray[np.bool_]:
-        part = self._part("mask")
-        if part is None or part.nbytes != (count + 7) // 8:
-            raise FormatError("its mask has the wrong size", where=self.info.name)
+    def _whole_mask(self, count: int, kept: int) -> NDArray[np.bool_]:
+        part = self._stored.infos[f"{self.info.name}.mask"]
         raw = self._stored.read_bytes(part.name, 0, part.nbytes)
-        return bits.unpack_mask(np.frombuffer(raw, np.uint8), count)
+        mask = bits.unpack_mask(np.frombuffer(raw, np.uint8), count)
+        if int(np.count_nonzero(mask)) != kept:
+            raise FormatError(f"its mask does not keep {kept} of {count}", where=self.info.name)
+        return mask
 
     def _kept_before(self, row: int) -> int:
         """Kept elements before ``row``; counted on from the nearest row that is known."""

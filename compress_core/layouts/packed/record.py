@@ -1,9 +1,9 @@
 """What a packed file says of itself, in two strings of its metadata.
 
-``modelopt.packed`` holds the version of the layout, the tool's version, the spec, one record for every
-distinct form, and for every compressed tensor ``[index of that record, kept elements]``.
-``modelopt.errors`` holds, in the same order of tensors, ``[Σ(W−Ŵ)², ΣW², max|W−Ŵ|, zeros]``: numbers in fields of a fixed width, since they
-are known only after the header's length is.
+``modelopt.packed`` holds the version of the layout, the tool's version, the spec, one record for
+every distinct form, and for every compressed tensor ``[index of that record, kept elements]``.
+``modelopt.errors`` holds, in the same order of tensors, ``[Σ(W−Ŵ)², ΣW², max|W−Ŵ|, zeros]``:
+numbers in fields of a fixed width, since they are known only after the header's length is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ Sums = tuple[float, float, float, int]
 def describe(
     touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], tool: str
 ) -> dict[str, str]:
-    """Both strings for a file that holds ``touched``; the errors are placeholders of the final width."""
+    """Both strings for a file that holds ``touched``; the errors are placeholders of the final
+    width.
+    """
     forms: list[dict[str, Any]] = []
     tensors: dict[str, list[int]] = {}
     for name, (info, form) in touched.items():
@@ -117,12 +119,12 @@ def _no_constant(word: str) -> Any:
 
 
 def _form(record: Any) -> tuple[tuple[int, ...], Form]:
-    if not isinstance(record, dict) or record.get("dtype") not in DTYPES:
+    if not isinstance(record, dict) or str(record.get("dtype")) not in DTYPES:
         raise FormatError(f"{KEY} has a form of no known dtype")
     shape = record.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise FormatError(f"{KEY} has a form with shape {shape!r}")
-    dtype = DTYPES[record["dtype"]]
+    dtype = DTYPES[str(record["dtype"])]
     if not dtype.is_weight:
         raise FormatError(f"{KEY} has a form of dtype {dtype}, which is never compressed")
     return tuple(shape), Form(dtype, _scheme(record), _sparsity(record))

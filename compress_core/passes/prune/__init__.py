@@ -27,10 +27,19 @@ class Prune(Pass):
     summary: ClassVar[str] = "set the smallest weights, rows, columns or blocks to zero"
 
     sparsity: float | None = option(
-        "share that becomes zero", float, minimum=0, maximum=1, otherwise="required, or threshold"
+        "share that becomes zero",
+        float,
+        minimum=0,
+        maximum=1,
+        otherwise="required, or threshold",
+        replaces=("threshold",),
     )
     threshold: float | None = option(
-        "zero what is not larger than this magnitude", float, minimum=0, otherwise="none"
+        "zero what is not larger than this magnitude",
+        float,
+        minimum=0,
+        otherwise="none",
+        replaces=("sparsity", "scope"),
     )
     method: str = option(
         "what decides who goes first", str, choices=("magnitude", "random"), default="magnitude"
@@ -45,7 +54,10 @@ class Prune(Pass):
         default="element",
     )
     norm: str = option(
-        "score of a structure larger than an element", str, choices=("l1", "l2", "max"), default="l2"
+        "score of a structure larger than an element",
+        str,
+        choices=("l1", "l2", "max"),
+        default="l2",
     )
     scope: str | None = option(
         "where the share is counted",
@@ -53,7 +65,7 @@ class Prune(Pass):
         choices=("row", "tensor", "global"),
         otherwise="row for elements, tensor for structures",
     )
-    seed: int = option("seed of method random", int, minimum=0, maximum=2**63 - 1, default=0)
+    seed: int = option("seed of method random", int, minimum=0, default=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,7 +85,10 @@ class Prune(Pass):
 
     def _check_amount(self) -> None:
         if self._structure.kind == "nofm":
-            extra = next((n for n in ("threshold", "scope", "sparsity") if getattr(self, n) is not None), None)
+            extra = next(
+                (n for n in ("threshold", "scope", "sparsity") if getattr(self, n) is not None),
+                None,
+            )
             if extra is not None:
                 raise UsageError(
                     f"{self.structure} already says how much is zeroed; {extra} cannot be added",
@@ -88,7 +103,9 @@ class Prune(Pass):
             )
         elif self.threshold is not None and self.scope is not None:
             raise UsageError(
-                "a threshold holds everywhere; scope is for a sparsity", where="scope", hint="drop scope"
+                "a threshold holds everywhere; scope is for a sparsity",
+                where="scope",
+                hint="drop scope",
             )
 
     @property

@@ -8,7 +8,7 @@ from compress_core.tensors import Structure
 
 
 def share(fraction: float, count: int) -> int:
-    """How many of ``count`` a fraction means: floor(fraction·count + ½), never more than ``count``."""
+    """How many of ``count`` a fraction means: floor(fraction·count + ½), at most ``count``."""
     return min(count, math.floor(fraction * count + 0.5))
 
 
@@ -42,8 +42,6 @@ def kept_elements(
         return None
     unit_rows, unit_columns = units(matrix, structure)
     count = unit_rows * unit_columns
-    if scope == "row":
-        zeroed = unit_rows * share(sparsity, unit_columns)
-    else:
-        zeroed = share(sparsity, count)
+    per_row = scope == "row"
+    zeroed = unit_rows * share(sparsity, unit_columns) if per_row else share(sparsity, count)
     return (count - zeroed) * (rows * columns // count) if count else 0

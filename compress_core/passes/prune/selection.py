@@ -1,9 +1,9 @@
 """Exactly k of many units, without holding them: keys are narrowed down 16 bits a sweep.
 
-A sweep counts the keys whose upper bits are known by their next 16 bits; the digit in which the k-th
-smallest falls is the next piece of it. When the whole key is known, one more sweep counts the units that
-have exactly this key, for only some of them may go: the order among equals is tensor name, then index in
-the tensor, and the later goes first.
+A sweep counts the keys whose upper bits are known by their next 16 bits; the digit in which the
+k-th smallest falls is the next piece of it. When the whole key is known, one more sweep counts the
+units that have exactly this key, for only some of them may go: the order among equals is tensor
+name, then index in the tensor, and the later goes first.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class ColumnScores(Survey):
         from compress_core.kernels.sums import ordered_sum
 
         if self._scoring.norm == "max":
-            return np.abs(values).max(axis=0, initial=0).astype(np.float64)
+            return np.asarray(np.abs(values).max(axis=0, initial=0), dtype=np.float64)
         columns = np.ascontiguousarray(values.T)
         if self._scoring.norm == "l1":
             return ordered_sum(np.abs(columns))

@@ -24,8 +24,9 @@ def key_width(
 ) -> int:
     """Bits of the keys by which all units of ``targets`` are compared.
 
-    16 where all elements are of one 16-bit format, 64 where an element of F64 must be told exactly, else
-    32: scores of structures, hashes, and everything that float32 holds. Thresholds need no 16-bit keys.
+    16 where all elements are of one 16-bit format, 64 where an element of F64 must be told exactly,
+    else 32: scores of structures, hashes, and everything that float32 holds. Thresholds need no
+    16-bit keys.
     """
     if structure.kind not in ("element", "nofm") or seed is not None:
         return 32
@@ -41,7 +42,8 @@ def key_width(
 class Scoring:
     """How the units of a tile get their keys. A unit that is zero already has key 0: it goes first.
 
-    :ivar seed: of random keys; ``None``: the magnitude, or the norm of a structure rounded to float32.
+    :ivar seed: of random keys; ``None``: the magnitude, or the norm of a structure rounded to
+        float32.
     :ivar width: bits of a key.
     """
 
@@ -118,7 +120,7 @@ class Scoring:
 def norms(values: NDArray[np.float32], norm: str) -> NDArray[np.float64]:
     """L1, L2 or largest magnitude over the last axis, in float64; sums in the fixed order."""
     if norm == "max":
-        return np.abs(values).max(axis=-1, initial=0).astype(np.float64)
+        return np.asarray(np.abs(values).max(axis=-1, initial=0), dtype=np.float64)
     if norm == "l1":
         return ordered_sum(np.abs(values))
     return np.sqrt(ordered_sum(np.square(values, dtype=np.float64)))

@@ -19,8 +19,10 @@ CASES: dict[str, dict[str, Any]] = {
     if case["kind"] == "yaml"
 }
 
+# VmHWM and not ru_maxrss, which begins at the peak of the process that started this one
 PROBE = """
-import json, resource, sys
+import json, re, sys
+from pathlib import Path
 from compress_core.errors import SpecError
 from compress_core.spec import load
 try:
@@ -29,7 +31,8 @@ except SpecError as error:
     said = [error.message, error.where, error.hint]
 else:
     said = None
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = Path("/proc/self/status")
+peak = int(re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1]) if status.exists() else 0
 print(json.dumps({"said": said, "peak": peak}))
 """
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+
 from modelopt_cli.render.as_table import render
 from modelopt_cli.render.base import Column, Look, Row, Sheet
-from rich.cells import cell_len
 
 
 @dataclass(frozen=True)

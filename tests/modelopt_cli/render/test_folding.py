@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from modelopt_cli.render.folding import folded, pattern_of, short, unfolded
 
 MIB = 1024**2

