@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from compress_core.settings import Settings as Settings
     from compress_core.spec import Spec as Spec
     from compress_core.spec import from_config as from_config
-    from compress_core.spec import load as load_spec
+    from compress_core.spec import load
+
+    load_spec = load
 
 
 def __getattr__(name: str) -> Any:

@@ -157,7 +157,7 @@ class Run:
         def count(cut: Cut) -> int:
             import numpy as np
 
-            tile = self._tile(cut)
+            tile = self._tile(cut, upto=_last_prune(cut.plan) + 1)
             pruned = 0 if tile.mask is None else int(np.count_nonzero(tile.mask))
             return tile.raw.size - pruned
 
@@ -269,13 +269,21 @@ class Run:
             raise _located(error, tile.info, self.plan.source) from error
 
 
+def _last_prune(one: TensorPlan) -> int:
+    """The last step that may change the tensor's mask: what only gives it codes cannot."""
+    return next(
+        stage.step
+        for stage in reversed(one.stages)
+        if stage.target.form.scheme == stage.target.before.scheme
+    )
+
+
 def _located(error: ModelOptError, info: TensorInfo, source: Reader) -> ModelOptError:
     """``error`` with the tensor and the file that it happened in."""
     if error.where is not None:
         return error
-    return type(error)(
-        f"tensor {info.name}: {error.message}", where=str(source.path), hint=error.hint
-    )
+    hint = error.hint or f"leave it as it is: --ignore '{info.name}'"
+    return type(error)(f"tensor {info.name}: {error.message}", where=str(source.path), hint=hint)
 
 
 def _put(pieces: dict[str, Piece], writer: Writer) -> dict[str, Stream]:

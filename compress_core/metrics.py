@@ -62,14 +62,13 @@ class ErrorStats:
     @property
     def error_square(self) -> float:
         """Σ(W−Ŵ)²."""
-        return math.fsum(self._errors)
+        return _exact_sum(self._errors)
 
     @property
     def reference_square(self) -> float:
         """ΣW²; not finite when the tensor holds NaN or infinity."""
-        return (
-            math.fsum(self._references) if all(map(math.isfinite, self._references)) else math.inf
-        )
+        finite = all(map(math.isfinite, self._references))
+        return _exact_sum(self._references) if finite else math.inf
 
     def close(self) -> ErrorStats:
         """Keep two sums instead of one a grain; of many tensors only closed ones are held."""
@@ -79,6 +78,13 @@ class ErrorStats:
     def result(self) -> ErrorResult:
         """The figures people read."""
         return ErrorResult(self.error_square, self.reference_square, self.max_abs)
+
+
+def _exact_sum(squares: list[float]) -> float:
+    try:
+        return math.fsum(squares)
+    except OverflowError:
+        return math.inf
 
 
 def total(stats: Iterable[ErrorStats]) -> ErrorStats:
@@ -109,7 +115,8 @@ def observe(tile: Tile) -> Moments:
     errors, references, largest = [], [], 0.0
     for first in tile.grains():
         before = _comparable(tile.raw[first : first + tile.grain], code)
-        difference = before - _comparable(stored[first : first + tile.grain], code)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `_square_sum`
+            difference = before - _comparable(stored[first : first + tile.grain], code)
         errors.append(_square_sum(difference))
         references.append(_square_sum(before))
         largest = max(largest, float(np.abs(difference).max(initial=0.0)))

@@ -10,6 +10,7 @@ from compress_core import __version__, model, registry
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
 from compress_core.errors import UnsupportedError
+from compress_core.filing import weight_files
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
 from compress_core.planning import Plan, TensorPlan, exactness, make_plan
@@ -50,13 +51,15 @@ def plan(
     """What :func:`compress` would do: sizes from headers alone, upper bounds where those do not
     tell.
 
+    With ``on_nonfinite="keep"`` all data are looked through: they decide what is left alone.
+
     :param exact: carry out the surveys, so that every size is exact.
     """
     settings = settings or Settings()
     with open_weights(source) as reader:
         run = Run(_decide(reader, spec, settings), settings)
+        run = _without_nonfinite(run, spec, settings)
         if exact:
-            run = _without_nonfinite(run, spec, settings)
             run.settle()
         return _outlook(run, target, settings)
 
@@ -92,7 +95,7 @@ def _decide_restore(reader: Reader, settings: Settings) -> Plan:
 
 
 def _outlook(run: Run, target: Path | str | None, settings: Settings) -> Report:
-    files = run.plan.files(__version__)
+    files = weight_files(run.plan, __version__)
     source = run.plan.source
     shown = None if target is None else Path(target)
     # a plan without a target still needs a name to measure the file under
@@ -132,7 +135,7 @@ def _writer(reader: Reader, target: Path, output: Output, settings: Settings) ->
 
 
 def _carry_out(run: Run, writer: Writer, target: Path) -> Report:
-    files = run.plan.files(__version__)
+    files = weight_files(run.plan, __version__)
     try:
         writer.begin(files)
         stats = run.write(writer)

@@ -1,5 +1,4 @@
-"""Everything that is decided before any data is read: which passes take a tensor, its form, its
-files.
+"""What is decided before any data is read: which passes take a tensor, and what it becomes.
 
 No NumPy here: a plan comes from headers alone.
 """
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compress_core import model, registry
-from compress_core.container import FilePlan, PartSpec, Reader
+from compress_core.container import PartSpec, Reader
 from compress_core.errors import UnmatchedError, UnsupportedError, UsageError
 from compress_core.layouts.base import Layout
 from compress_core.passes.base import Pass, Target
@@ -52,7 +51,7 @@ class TensorPlan:
     @property
     def kept_because(self) -> str | None:
         """The first reason of a tensor that no pass takes."""
-        return None if self.form.touched else next(iter(self.skipped), "no pass")
+        return None if self.form.touched else next(iter(self.skipped), None)
 
 
 @dataclass
@@ -94,75 +93,6 @@ class Plan:
         """Rows of a tensor that neither its passes nor its layout may see parted."""
         multiples = [stage.work.row_multiple(one.info) for stage in one.stages]
         return math.lcm(self.layout.row_multiple(one.info, one.form), *multiples)
-
-    def files(self, version: str) -> list[FilePlan]:
-        """The weight files of the output.
-
-        :raises UsageError: two parts would have the same name.
-        """
-        whole = not self.source.path.is_dir()
-        groups = [list(self.tensors)] if whole else self._shards()
-        count = len(groups)
-        return [
-            self._file(None if whole else _file_name(self.layout.stem, at, count), names, version)
-            for at, names in enumerate(groups, start=1)
-        ]
-
-    def _shards(self) -> list[list[str]]:
-        """Tensor names of each file: as in the source, or filled up to a size in the source's
-        order.
-        """
-        if self.spec.output.shard_size is None:
-            by_shard: dict[str, list[str]] = {}
-            for name in self.tensors:
-                by_shard.setdefault(self.source.shards[name], []).append(name)
-            return [by_shard[shard] for shard in sorted(by_shard)] or [[]]
-        return self._filled(self.spec.output.shard_size)
-
-    def _filled(self, limit: int) -> list[list[str]]:
-        groups: list[list[str]] = [[]]
-        room = limit
-        for name, one in self.tensors.items():
-            size = sum(part.nbytes for part in self.parts(one).values())
-            if size > room and groups[-1]:
-                groups.append([])
-                room = limit
-            groups[-1].append(name)
-            room -= size
-        return groups
-
-    def _file(self, file_name: str | None, names: list[str], version: str) -> FilePlan:
-        parts: dict[str, PartSpec] = {}
-        for name in names:
-            for part, spec in self.parts(self.tensors[name]).items():
-                if part in parts:
-                    raise UsageError(
-                        f"the layout would give two parts the same name: {part}",
-                        where=name,
-                        hint=f"leave one of them alone: --ignore '{name}'",
-                    )
-                parts[part] = spec
-        touched = {
-            name: (self.tensors[name].info, self.tensors[name].form)
-            for name in names
-            if self.tensors[name].form.touched
-        }
-        strings: dict[str, str] = {}
-        for shard in dict.fromkeys(self.source.shards[name] for name in names):
-            strings = {**self.source.metadata.get(shard, {}), **strings}
-        if not names:
-            strings = {
-                key: value for own in self.source.metadata.values() for key, value in own.items()
-            }
-        if touched:
-            strings |= self.layout.metadata(touched, self.spec.config(), version)
-        return FilePlan(file_name, parts, strings)
-
-
-def _file_name(stem: str, number: int, count: int) -> str:
-    return (
-        f"{stem}.safetensors" if count == 1 else f"{stem}-{number:05d}-of-{count:05d}.safetensors"
-    )
 
 
 def exactness(form: Form) -> Exactness:

@@ -50,6 +50,11 @@ def pooled(results: Iterable[ErrorResult]) -> ErrorResult:
     )
 
 
+def _finite(figure: float) -> float | None:
+    """JSON has no infinity; a damaged file can say one."""
+    return figure if math.isfinite(figure) else None
+
+
 @dataclass(frozen=True)
 class TensorReport:
     """One tensor before and after.
@@ -91,9 +96,9 @@ class TensorReport:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "bytes_out_is": self.exactness,
-            "error": None if found is None else found.error,
+            "error": None if found is None else _finite(found.error),
             "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else found.max_abs,
+            "max_abs": None if found is None else _finite(found.max_abs),
             "zeros": self.zeros,
             "kept_because": self.kept_because,
         }
@@ -142,9 +147,9 @@ class Totals:
             "tensor_bytes_out": self.tensor_bytes_out,
             "ratio": self.ratio,
             "bits_per_weight": self.bits_per_weight,
-            "error": None if found is None else found.error,
+            "error": None if found is None else _finite(found.error),
             "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else found.max_abs,
+            "max_abs": None if found is None else _finite(found.max_abs),
             "zeros": self.zeros,
             "elements": self.elements,
         }

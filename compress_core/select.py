@@ -18,6 +18,8 @@ from compress_core.near import nearest as nearest  # part of this module's face
 from compress_core.tensors import TensorInfo
 
 ROLES = ("linear", "embedding", "other")
+CLASSES = ("Linear", "Embedding")
+"""Classes of layers that other tools' lists name, and that no file knows."""
 
 Written = tuple[str, "Pattern"]
 
@@ -41,7 +43,7 @@ class Pattern:
     where: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if self.text in ("Linear", "Embedding"):
+        if self.text in CLASSES:
             raise UsageError(
                 f"pattern {self.text} is a class, and a file knows no classes",
                 hint=f"use where: {{role: {self.text.lower()}}}",
@@ -176,13 +178,21 @@ def listed(key: str, found: Iterable[Pattern]) -> tuple[Written, ...]:
     )
 
 
-def unmatched(written: Iterable[Written], names: Sequence[str]) -> list[UnmatchedError]:
-    """One error for every pattern that matches none of ``names``, with names that look like it."""
+def unmatched(
+    written: Iterable[Written],
+    names: Sequence[str],
+    *,
+    advice: str = "fix it, or pass --on-unmatched warn",
+) -> list[UnmatchedError]:
+    """One error for every pattern that matches none of ``names``, with names that look like it.
+
+    :param advice: what can be done, once the names are seen.
+    """
     return [
         UnmatchedError(
             f"{_kind(place)} pattern matched no tensor: {pattern.text}",
             where=pattern.where or place,
-            hint=_closest(pattern, names),
+            hint=_closest(pattern, names, advice),
         )
         for place, pattern in written
         if not any(pattern.matches(name) for name in names)
@@ -195,7 +205,7 @@ def _kind(place: str) -> str:
     return "ignore" if "ignore" in place else "match"
 
 
-def _closest(pattern: Pattern, names: Sequence[str]) -> str:
+def _closest(pattern: Pattern, names: Sequence[str], advice: str) -> str:
     # whole names differ by their layer numbers; the words between dots are few and tell more
     words = re.findall(r"\w+", pattern.text.removeprefix("re:"), re.ASCII)
     parts = dict.fromkeys(part for name in names for part in name.split("."))
@@ -204,4 +214,4 @@ def _closest(pattern: Pattern, names: Sequence[str]) -> str:
     if not found:
         return "see the names with: modelopt inspect"
     shown_names = ", ".join(dict.fromkeys(found[:3]))
-    return f"nearest names: {shown_names} — fix it, or pass --on-unmatched warn"
+    return f"nearest names: {shown_names} — {advice}"

@@ -22,6 +22,11 @@ TILE_ELEMENTS = 256 * 1024
 
 GRAIN_ELEMENTS = 64 * 1024
 
+LEAST_MEMORY = INTERPRETER + 2 * GRAIN_ELEMENTS * PER_ELEMENT
+"""The smallest limit: room for any grain, which exceeds its least size by less than a row, of rows
+up to that size.
+"""
+
 
 def grain_rows(info: TensorInfo, row_multiple: int) -> int:
     """Rows of one grain of ``info``: a multiple of ``row_multiple``, at least 64 Ki elements."""
@@ -41,11 +46,10 @@ class Tiling:
     jobs: int
 
     def __post_init__(self) -> None:
-        least = INTERPRETER + GRAIN_ELEMENTS * PER_ELEMENT
-        if self.max_memory < least:
+        if self.max_memory < LEAST_MEMORY:
             raise UsageError(
                 f"{human(self.max_memory)} of memory is too little to run in",
-                hint=f"--max-memory '{-(-least // 1024**2)} MiB' or more",
+                hint=f"--max-memory '{-(-LEAST_MEMORY // 1024**2)} MiB' or more",
             )
 
     @property

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from compress_core.spec import load
+from modelopt_cli.group import modelopt
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -28,6 +30,21 @@ def in_pages(pattern: re.Pattern[str]) -> list[tuple[Path, str]]:
         for page in PAGES
         for found in pattern.findall(page.read_text(encoding="utf-8"))
     ]
+
+
+def commands(command: click.Command, *path: str) -> list[tuple[str, click.Command]]:
+    """The words of every command, and the command itself."""
+    found = [(" ".join(path), command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            found += commands(below, *path, name)
+    return found
+
+
+COMMANDS = dict(commands(modelopt, "modelopt"))
 
 
 def test_links_lead_somewhere() -> None:
@@ -56,3 +73,20 @@ def test_shown_output_is_real() -> None:
     script = ROOT / "docs" / "refresh.py"
     run = subprocess.run([sys.executable, script, "--check"], capture_output=True, encoding="utf-8")
     assert run.returncode == 0, f"{run.stderr}\nto correct the pages: python docs/refresh.py"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_in_the_reference(name: str) -> None:
+    reference = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {name}\n\n```text\n(.*?)^```$", reference, re.MULTILINE | re.DOTALL)
+    assert section, "to write it: python docs/refresh.py"
+    words = set(re.findall(r"(?<![\w-])--?\w[\w-]*", section[1]))
+    for parameter in COMMANDS[name].params:
+        if isinstance(parameter, click.Option):
+            assert words >= {*parameter.opts, *parameter.secondary_opts}
+            assert parameter.help, f"{parameter.name} has no help"
+
+
+def test_the_reference_has_no_other_commands() -> None:
+    reference = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", reference, re.MULTILINE) == list(COMMANDS)

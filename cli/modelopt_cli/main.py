@@ -62,9 +62,9 @@ def _version(output: Output) -> None:
 
 
 def _invoke(arguments: list[str], output: Output) -> None:
-    from modelopt_cli.group import modelopt
+    from modelopt_cli.group import completes, modelopt
 
-    if not modelopt.completes():
+    if not completes():
         with modelopt.make_context("modelopt", arguments, obj=output) as context:
             modelopt.invoke(context)
 

@@ -14,6 +14,7 @@ from compress_core import registry
 from compress_core.errors import OutputExistsError, UsageError
 from compress_core.sizes import parse_size
 from modelopt_cli.command import Flag
+from modelopt_cli.completion import tensor_names
 from modelopt_cli.render import formats, renderer_for
 
 _KEY = "modelopt_cli.flag"
@@ -75,6 +76,7 @@ class Selecting:
             section="Tensors",
             multiple=True,
             metavar="PATTERN",
+            shell_complete=tensor_names,
             help="Only tensors with such a name: exact, a glob, or re:REGEX; repeatable.",
         ),
     )
@@ -85,6 +87,7 @@ class Selecting:
             section="Tensors",
             multiple=True,
             metavar="PATTERN",
+            shell_complete=tensor_names,
             help="Keep tensors with such a name as they are; repeatable.",
         ),
     )
@@ -222,8 +225,8 @@ class Limiting:
 
 
 @dataclass(frozen=True)
-class Showing:
-    """How the result is shown.
+class Formatting:
+    """The format of the result.
 
     :raises UsageError: two formats are asked for.
     """
@@ -241,15 +244,6 @@ class Showing:
             help="Format of the result on stdout.  [default: table]",
         ),
     )
-    per_tensor: bool = field(
-        default=False,
-        metadata=flag(
-            "--per-tensor",
-            section="Results",
-            is_flag=True,
-            help="One line a tensor, instead of one for all layers that are alike.",
-        ),
-    )
 
     def __post_init__(self) -> None:
         if self.json and self.format not in (None, "json"):
@@ -259,6 +253,21 @@ class Showing:
     def chosen(self) -> str:
         """The format of stdout."""
         return "json" if self.json else self.format or "table"
+
+
+@dataclass(frozen=True)
+class Showing(Formatting):
+    """How a result about tensors is shown."""
+
+    per_tensor: bool = field(
+        default=False,
+        metadata=flag(
+            "--per-tensor",
+            section="Results",
+            is_flag=True,
+            help="One line a tensor, instead of one for all layers that are alike.",
+        ),
+    )
 
 
 @dataclass(frozen=True)

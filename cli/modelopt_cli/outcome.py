@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from compress_core.atomic import write_text
 from compress_core.report import Report
 from modelopt_cli.console import Output
-from modelopt_cli.options import Reporting, Showing
+from modelopt_cli.options import Formatting, Reporting
 from modelopt_cli.render import renderer, renderer_for
 from modelopt_cli.render.base import Look, Result
 
 
-def show(result: Result, output: Output, showing: Showing) -> None:
+def show(result: Result, output: Output, showing: Formatting) -> None:
     """The result on stdout, in the format that was asked for."""
     output.result(renderer(showing.chosen).render(result, output.look()))
 

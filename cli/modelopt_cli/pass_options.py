@@ -15,6 +15,7 @@ from compress_core.fields import Option, Scalar, options_of
 from compress_core.near import did_you_mean
 from compress_core.spec import scalar
 from modelopt_cli.command import Flag
+from modelopt_cli.completion import one_of
 
 _METAVARS = {int: "N", float: "X", str: "WORD"}
 _LISTS = ("match", "ignore")
@@ -55,7 +56,7 @@ def _add_flag(command: Callable[..., Any], key: str, option: Option, **details: 
             cls=Flag,
             type=_reader(f"--{name}", option),
             metavar=_METAVARS[option.type],
-            shell_complete=_completer(option),
+            shell_complete=one_of(lambda _: option.choices),
             **details,
         )(command)
 
@@ -74,15 +75,6 @@ def _reader(flag: str, option: Option) -> Callable[[str], Scalar]:
         return option.check(flag, _parsed(option, text))
 
     return read
-
-
-def _completer(
-    option: Option,
-) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    def complete(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
-        return [word for word in option.choices if word.lower().startswith(typed.lower())]
-
-    return complete
 
 
 def _parsed(option: Option, text: str) -> Scalar:

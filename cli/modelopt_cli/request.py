@@ -12,10 +12,11 @@ import click
 from compress_core.errors import SpecError, UsageError
 from compress_core.fields import options_of
 from compress_core.pipeline import Pipeline, Step
-from compress_core.registry import get
+from compress_core.registry import get, names
 from compress_core.select import Pattern, Selector, Where
 from compress_core.spec import Spec, from_config, load
 from modelopt_cli.command import Flag
+from modelopt_cli.completion import one_of
 from modelopt_cli.options import PATH, Selecting, Storing
 from modelopt_cli.pass_options import parse_pass
 
@@ -85,6 +86,7 @@ def asks_for_passes(function: Callable[..., Any]) -> Callable[..., Any]:
         section="Passes",
         multiple=True,
         metavar="'NAME KEY=VALUE …'",
+        shell_complete=one_of(lambda _: names("passes")),
         help="A pass, such as 'prune sparsity=0.5 match=*.mlp.*'; repeatable, in order.",
     )
     by_file = click.option(

@@ -64,7 +64,10 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
     if code == "F16":
         return np.clip(values, -F16_MAX, F16_MAX).astype(np.float16).view(np.uint16)
     clipped = np.clip(values, -F32_MAX, F32_MAX)
-    return clipped.astype(np.float64) if code == "F64" else clipped
+    if code != "F64":
+        return clipped
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return clipped.astype(np.float64)
 
 
 def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -54,6 +54,7 @@ def _rounded(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.f
 def _checked(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
     if values.size and not np.abs(values).max() <= _LARGEST[dtype]:
         raise UnsupportedError(
-            f"a {noun} of its groups does not fit {dtype}", hint="pass --scale-dtype f32"
+            f"a {noun} of its groups does not fit {dtype}",
+            hint="pass --scale-dtype f32" if dtype != "F32" else None,
         )
     return values

@@ -112,12 +112,13 @@ class Scheme(ABC):
         """The code that a masked element gets, broadcastable to (rows, columns)."""
 
     def width(self, columns: int) -> int:
-        """Columns of one group in a row of ``columns``."""
-        return min(self.group_size, columns) if isinstance(self.group_size, int) else columns
+        """Columns of one group in a row of ``columns``; 1 where there are none."""
+        size = self.group_size if isinstance(self.group_size, int) else columns
+        return max(1, min(size, columns))
 
     def groups(self, columns: int) -> int:
         """Groups of a row of ``columns``; the last may be shorter."""
-        return -(-columns // max(self.width(columns), 1))
+        return -(-columns // self.width(columns))
 
     def settings(self) -> dict[str, Any]:
         """Every setting, for the record in a file; :meth:`restored` is the inverse."""

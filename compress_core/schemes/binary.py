@@ -72,7 +72,8 @@ class Binary(Scheme):
         if self.rounds == 2 and turn == 0:
             return group_sum(values, kept)
         if "mean" in found:
-            values = values - found["mean"][:, :, None]
+            with np.errstate(over="ignore"):  # an infinite deviation is refused with its scale
+                values = values - found["mean"][:, :, None]
         deviation = np.abs(values)
         if kept is not None:
             deviation = np.where(kept, deviation, np.float32(0))
@@ -111,7 +112,8 @@ class Binary(Scheme):
         scale = parameters["scale"][:, :, None]
         center = parameters["mean"][:, :, None] if "mean" in parameters else np.float32(0)
         plus = grouped(codes, self.width(columns)) != 0
-        values = np.where(plus, center + scale, center - scale)
+        with np.errstate(over="ignore"):
+            values = np.where(plus, center + scale, center - scale)
         return ungrouped(values, columns)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:

@@ -21,10 +21,10 @@ class Integer(Scheme):
     """``value = (code - zero) · scale [+ mean]``, codes offset binary.
 
     Symmetric: ``scale = max|w| / (2^(b-1) - 1)``, codes clipped to ±(2^(b-1) - 1) around 2^(b-1);
-    with ``center="mean"`` the group's mean is subtracted first. Asymmetric: ``scale = (max - min) /
-    (2^b
-    - 1)`` over a range that includes 0, ``zero_point = rint(-min / scale)``. Codes are ``rint(w /
-    scale)``: a float32 division by the scale as stored.
+    with ``center="mean"`` the group's mean is subtracted first. Asymmetric:
+    ``scale = (max - min) / (2^b - 1)`` over a range that includes 0,
+    ``zero_point = rint(-min / scale)``. Codes are ``rint(w / scale)``: a float32 division by the
+    scale as stored.
 
     At 8 bits a scale that is rounded down to 16 bits clips an extreme of an asymmetric group by
     more than half a step in every fifth group, so there it is rounded up.
@@ -91,7 +91,8 @@ class Integer(Scheme):
         if not self.symmetric:
             return {"low": values.min(axis=2, initial=0), "high": values.max(axis=2, initial=0)}
         if self.center == "mean":
-            values = values - found["mean"][:, :, None]
+            with np.errstate(over="ignore"):  # an infinite deviation is refused with its scale
+                values = values - found["mean"][:, :, None]
             if kept is not None:
                 values = np.where(kept, values, np.float32(0))
         return {"amax": np.maximum(values.max(axis=2, initial=0), -values.min(axis=2, initial=0))}

@@ -14,6 +14,8 @@ from compress_core.sizes import UNITS
 from compress_core.spec.emit import emit
 
 VERSION = 1
+MAX_NAME = 100
+NOT_IN_NAMES = '/\\:*?"<>|'
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class Spec:
         name = self.name
         if name is None:
             return
-        fits = 0 < len(name) <= 100 and name.isprintable() and not set('/\\:*?"<>|') & set(name)
+        fits = (
+            0 < len(name) <= MAX_NAME and name.isprintable() and not set(NOT_IN_NAMES) & set(name)
+        )
         if not fits or name.strip(" .") != name:
             raise UsageError(
                 f"{shown(name)} is no name",
                 where="name",
-                hint="1 to 100 characters that can stand in a file name",
+                hint=f"1 to {MAX_NAME} characters that can stand in a file name",
             )
 
     def config(self) -> dict[str, Any]:

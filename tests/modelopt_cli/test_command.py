@@ -10,13 +10,27 @@ import pytest
 
 from modelopt_cli.group import modelopt
 
-NAMES = modelopt.list_commands(click.Context(modelopt))
+
+def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
+    """The commands below a group that are no groups, by all their words."""
+    context = click.Context(group)
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= commands(command, *path, name)
+        else:
+            found[" ".join((*path, name))] = command
+    return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+COMMANDS = commands(modelopt)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_the_options_of_talk(name: str) -> None:
-    command = modelopt.get_command(click.Context(modelopt), name)
-    assert command is not None
+    command = COMMANDS[name]
     flags = {flag for parameter in command.params for flag in parameter.opts}
     assert {"-q", "-v", "--color", "--progress", "-h", "--help"} <= flags
 

@@ -8,15 +8,16 @@ from typing import Any
 import click
 import pytest
 
-from modelopt_cli import commands, group
+from modelopt_cli import commands
 from modelopt_cli.group import modelopt
 
 NAMES = modelopt.list_commands(click.Context(modelopt))
 
 
-def test_every_module_is_a_command() -> None:
+def test_every_module_and_package_is_a_command() -> None:
     folder = Path(commands.__path__[0])
-    assert set(NAMES) == {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    files = {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert set(NAMES) == files | {path.parent.name for path in folder.glob("*/__init__.py")}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,8 +33,8 @@ def test_every_command_has_a_line_in_the_list(cli: Any, name: str) -> None:
 def test_every_command_explains_itself(cli: Any, name: str, flag: str) -> None:
     ran = cli(name, flag)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith(f"Usage: modelopt {name} [OPTIONS] PATH")
-    assert ran.out.rstrip().endswith("Show this and exit.")
+    assert ran.out.startswith(f"Usage: modelopt {name} [OPTIONS] ")
+    assert "Show this and exit." in ran.out
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,16 +58,3 @@ def test_version(cli: Any, arguments: list[str]) -> None:
     ran = cli(*arguments)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.split()[0] == "modelopt"
-
-
-def test_a_shell_may_ask_for_words(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_MODELOPT_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "modelopt prune --structure el")
-    monkeypatch.setenv("COMP_CWORD", "3")
-    assert cli().out.strip() == "plain,element"
-
-
-def test_summaries_come_from_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "later.py").write_text('"""Do it later.\n\nMore."""\nraise SystemExit')
-    monkeypatch.setattr(commands, "__path__", [str(tmp_path)])
-    assert group._summary("later") == "Do it later"

@@ -29,7 +29,9 @@ def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["prune", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["prune", "--help"], ["spec", "--help"]]
+)
 def test_help_loads_nothing_heavy(clean_environment: dict[str, str], arguments: list[str]) -> None:
     assert not loaded(clean_environment, *arguments) & {"numpy", "rich", "yaml", "ml_dtypes"}
 
@@ -45,13 +47,30 @@ def test_version_loads_no_click(clean_environment: dict[str, str]) -> None:
         ["quantize", "{weights}", "--bits", "4", "--dry-run"],
         ["prune", "{weights}", "--structure", "2of4", "--dry-run"],
         ["plan", "{weights}", "--compare", "W8A16,W4A16"],
+        ["list", "passes", "quantize"],
+        ["list", "presets", "W4A16"],
+        ["list", "layouts"],
+        ["list", "formats"],
+        ["spec", "schema"],
+        ["spec", "init", "{weights}"],
+        ["spec", "validate", "{spec}", "--against", "{weights}"],
     ],
 )
 def test_headers_are_read_without_numpy(
     clean_environment: dict[str, str], weights: Path, arguments: list[str]
 ) -> None:
-    given = [argument.format(weights=weights) for argument in arguments]
+    spec = weights.with_name("a.yaml")
+    spec.write_text("version: 1\npasses: [{pass: prune, sparsity: 0.5}]\n")
+    given = [argument.format(weights=weights, spec=spec) for argument in arguments]
     assert not loaded(clean_environment, *given) & {"numpy", "ml_dtypes"}
+
+
+def test_names_of_tensors_are_completed_without_numpy(
+    clean_environment: dict[str, str], weights: Path
+) -> None:
+    line = f"modelopt quantize {weights} --match lay"
+    asked = {"_MODELOPT_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": "4"}
+    assert not loaded(clean_environment | asked) & {"numpy", "ml_dtypes", "yaml"}
 
 
 def _seconds(environment: dict[str, str], *command: str) -> float:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from compress_core.errors import UsageError
-from compress_core.presets import find
+from compress_core.presets import PRESETS, find
 from modelopt_cli.command import Command, Flag
+from modelopt_cli.completion import next_of
 from modelopt_cli.request import asks_for_passes, spec_asked
 from modelopt_cli.run import Run, runs_passes, source_argument
 
@@ -22,6 +23,7 @@ from modelopt_cli.run import Run, runs_passes, source_argument
     cls=Flag,
     section="Passes",
     metavar="PRESET,…",
+    shell_complete=next_of(PRESETS),
     help="Several presets in one table, such as W8A16,W4A16.",
 )
 @click.option(

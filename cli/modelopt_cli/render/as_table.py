@@ -6,7 +6,10 @@ have. Rich knows how many cells a character fills, and that is taken from it.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -36,7 +39,7 @@ def _fitted(sheet: Sheet, look: Look) -> Sheet:
     """The sheet in characters that can be written, without wide columns where there is no room."""
     sheet = _printable(sheet, look.encoding)
     if _line_width(_widths(sheet)) > look.width:
-        sheet = _without_wide(sheet)
+        sheet = _with_wrapped(_without_wide(sheet), look.width)
     excess = _line_width(_widths(sheet)) - look.width
     if look.cut and excess > 0:
         room = max(_widths(sheet)[0] - excess, _LEAST)
@@ -46,8 +49,7 @@ def _fitted(sheet: Sheet, look: Look) -> Sheet:
 
 def _printable(sheet: Sheet, encoding: str) -> Sheet:
     columns = tuple(
-        Column(printable(column.title, encoding), column.align, column.wide)
-        for column in sheet.columns
+        replace(column, title=printable(column.title, encoding)) for column in sheet.columns
     )
     rows = tuple(
         Row(tuple(printable(cell, encoding) for cell in row.cells), row.total) for row in sheet.rows
@@ -61,6 +63,35 @@ def _without_wide(sheet: Sheet) -> Sheet:
         tuple(sheet.columns[index] for index in stay),
         tuple(Row(tuple(row.cells[index] for index in stay), row.total) for row in sheet.rows),
     )
+
+
+def _with_wrapped(sheet: Sheet, width: int) -> Sheet:
+    """The sheet with prose on as many lines as it takes."""
+    if not any(column.wraps for column in sheet.columns):
+        return sheet
+    widths = _narrowed(sheet, width)
+    rows = (line for row in sheet.rows for line in _wrapped(row, sheet.columns, widths))
+    return Sheet(sheet.columns, tuple(rows))
+
+
+def _narrowed(sheet: Sheet, width: int) -> list[int]:
+    """Widths with which the line fits, if prose can do that; the widest gives first."""
+    widths = _widths(sheet)
+    prose = [index for index, column in enumerate(sheet.columns) if column.wraps]
+    while _line_width(widths) > width:
+        widest = max(prose, key=lambda index: widths[index])
+        if widths[widest] <= max(_LEAST, cell_len(sheet.columns[widest].title)):
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _wrapped(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> list[Row]:
+    cells = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] if column.wraps else [cell]
+        for cell, column, width in zip(row.cells, columns, widths, strict=True)
+    ]
+    return [Row(line, row.total) for line in zip_longest(*cells, fillvalue="")]
 
 
 def _with_short_names(sheet: Sheet, room: int, encoding: str) -> Sheet:

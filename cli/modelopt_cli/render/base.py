@@ -12,11 +12,13 @@ class Column:
     """One column.
 
     :ivar wide: shown only where the line has room for it.
+    :ivar wraps: prose, which may go on in the next line.
     """
 
     title: str
     align: Literal["left", "right"] = "right"
     wide: bool = False
+    wraps: bool = False
 
 
 @dataclass(frozen=True)

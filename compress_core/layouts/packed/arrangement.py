@@ -7,12 +7,11 @@ i-th stored element belongs to the i-th true place of the kept mask.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import comb
 from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Once, PartSpec, Piece, Placed, Rows, Stream
+from compress_core.layouts.packed.runs import Run, runs
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import ELEMENT, Form, Structure, TensorInfo
 
@@ -32,11 +31,6 @@ _ENTRY = 192
 def row_bytes(columns: int, bits: int) -> int:
     """Bytes of a row of ``columns`` codes (without NumPy: sizes come from headers alone)."""
     return (columns * bits + 7) // 8
-
-
-def rank_bits(kept: int, width: int) -> int:
-    """Bits that tell the pattern of one group: ceil(log2 C(width, kept)); 3 for 2:4, 7 for 4:8."""
-    return (comb(width, kept) - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -205,30 +199,22 @@ class Ranked(Arrangement):
     """
 
     @property
-    def pieces(self) -> Iterator[tuple[int, int, int, int]]:
-        """(first column, groups, width, kept) of the whole groups, then of the ragged one."""
-        width, columns = self.structure.width, self.matrix[1]
-        whole, rest = divmod(columns, width)
-        yield 0, whole, width, self.structure.height
-        if rest:
-            yield whole * width, 1, rest, min(self.structure.height, rest)
+    def runs(self) -> list[Run]:
+        """The groups of a row."""
+        return runs(self.matrix[1], self.structure.height, self.structure.width)
 
     @property
     def grid(self) -> tuple[int, int]:
-        return self.matrix[0], sum(groups * kept for _, groups, _, kept in self.pieces)
-
-    @property
-    def rank_row_bits(self) -> int:
-        """Bits of the ranks of one row."""
-        return sum(groups * rank_bits(kept, width) for _, groups, width, kept in self.pieces)
+        return self.matrix[0], sum(run.groups * run.kept for run in self.runs)
 
     def index_parts(self) -> dict[str, PartSpec]:
-        return {"ranks": PartSpec("U8", (self.matrix[0], row_bytes(self.rank_row_bits, 1)), "rows")}
+        bits = sum(run.groups * run.rank_bits for run in self.runs)
+        return {"ranks": PartSpec("U8", (self.matrix[0], row_bytes(bits, 1)), "rows")}
 
     def index(self, tile: Tile) -> dict[str, Piece]:
         from compress_core.layouts.packed.ranks import packed_ranks
 
-        return {"ranks": Rows(tile.start, packed_ranks(kept_mask(tile), self))}
+        return {"ranks": Rows(tile.start, packed_ranks(kept_mask(tile), self.runs))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
         kept: NDArray[Any] = array[kept_mask(tile)]

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.kernels import bits, patterns
-from compress_core.layouts.packed.arrangement import Ranked, rank_bits
+from compress_core.layouts.packed.runs import Run
 
 
-def packed_ranks(kept: NDArray[np.bool_], arrangement: Ranked) -> NDArray[np.uint8]:
+def packed_ranks(kept: NDArray[np.bool_], runs: Sequence[Run]) -> NDArray[np.uint8]:
     """Ranks of all groups of (rows, columns) kept masks, each row a bit stream of its own."""
     rows = len(kept)
-    streams = []
-    for first, groups, width, count in arrangement.pieces:
-        piece = kept[:, first : first + groups * width].reshape(rows, groups, width)
-        per_rank = rank_bits(count, width)
-        if per_rank:
-            packed = bits.pack(patterns.ranks(piece, count), per_rank)
-            streams.append(bits.unpack_mask(packed, groups * per_rank))
-    whole = np.concatenate(streams, axis=1) if streams else np.zeros((rows, 0), np.bool_)
-    return bits.pack_mask(whole)
+    streams = [np.zeros((rows, 0), np.bool_)]
+    for run in runs:
+        piece = kept[:, run.first : run.first + run.groups * run.width]
+        masks = piece.reshape(rows, run.groups, run.width)
+        if run.rank_bits:
+            packed = bits.pack(patterns.ranks(masks, run.kept), run.rank_bits)
+            streams.append(bits.unpack_mask(packed, run.groups * run.rank_bits))
+    return bits.pack_mask(np.concatenate(streams, axis=1))
 
 
-def unpacked_ranks(stream: NDArray[np.uint8], arrangement: Ranked) -> NDArray[np.bool_]:
+def unpacked_ranks(stream: NDArray[np.uint8], runs: Sequence[Run]) -> NDArray[np.bool_]:
     """The inverse of :func:`packed_ranks`: (rows, bytes) → kept masks (rows, columns)."""
     rows = len(stream)
-    places = bits.unpack_mask(stream, arrangement.rank_row_bits)
+    places = bits.unpack_mask(stream, sum(run.groups * run.rank_bits for run in runs))
     pieces, at = [], 0
-    for _, groups, width, count in arrangement.pieces:
-        per_rank = rank_bits(count, width)
-        own = bits.pack_mask(places[:, at : at + groups * per_rank])
-        at += groups * per_rank
-        rank = bits.unpack(own, per_rank, groups) if per_rank else np.zeros((rows, groups))
-        piece = patterns.masks(rank.astype(np.uint32), count, width)
-        pieces.append(piece.reshape(rows, groups * width))
+    for run in runs:
+        own = bits.pack_mask(places[:, at : at + run.groups * run.rank_bits])
+        at += run.groups * run.rank_bits
+        ranks = np.zeros((rows, run.groups), np.uint32)
+        if run.rank_bits:
+            ranks[:] = bits.unpack(own, run.rank_bits, run.groups)
+        masks = patterns.masks(ranks, run.kept, run.width)
+        pieces.append(masks.reshape(rows, run.groups * run.width))
     return np.concatenate(pieces, axis=1)

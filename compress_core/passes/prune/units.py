@@ -64,8 +64,13 @@ class Scoring:
         if self.structure.kind == "row":
             return np.broadcast_to(mask, tile.raw.shape)
         rows, columns = tile.raw.shape
-        tall = np.repeat(mask, self.structure.height, axis=0)[:rows]
-        return np.repeat(tall, self.structure.width, axis=1)[:, :columns]
+        height, width = self._block(rows, columns)
+        tall = np.repeat(mask, height, axis=0)[:rows]
+        return np.repeat(tall, width, axis=1)[:, :columns]
+
+    def _block(self, rows: int, columns: int) -> tuple[int, int]:
+        """Sides of a block, no longer than the matrix: its name may say far more."""
+        return min(self.structure.height, max(1, rows)), min(self.structure.width, max(1, columns))
 
     @property
     def _by_element(self) -> bool:
@@ -84,7 +89,7 @@ class Scoring:
         values = tile.values
         if self.structure.kind == "row":
             return norms(values, self.norm)[:, None]
-        height, width = self.structure.height, self.structure.width
+        height, width = self._block(*values.shape)
         rows, columns = units(values.shape, self.structure)
         padded = np.zeros((rows * height, columns * width), np.float32)
         padded[: len(values), : values.shape[1]] = values

@@ -85,6 +85,40 @@ def test_numbers_are_never_cut() -> None:
     assert shown[2] == " model…q_proj  1"
 
 
+PROSE = (
+    Column("Name", "left"),
+    Column("Default", "left", wraps=True),
+    Column("Text", "left", wraps=True),
+)
+
+
+def prose(default: str, text: str, width: int) -> list[str]:
+    sheet = Sheet(PROSE, (Row(("a", default, text)), Row(("b", "", ""))))
+    return render(Sheets((sheet,)), Look(width=width)).splitlines()
+
+
+def test_prose_goes_on_in_the_next_line() -> None:
+    assert prose("none", "one two three four five-six", 36) == [
+        " Name  Default  Text",
+        " ─────────────────────────────────",
+        " a     none     one two three four",
+        "                five-six",
+        " b",
+    ]
+
+
+def test_prose_stays_on_a_line_that_has_room() -> None:
+    assert (
+        prose("none", "one two three four five", 40)[2] == " a     none     one two three four five"
+    )
+
+
+def test_the_widest_prose_gives_way_first() -> None:
+    shown = prose("zero if not given", "one two three four five six seven eight", 40)
+    assert shown[2:4] == [" a     zero if not  one two three", "       given        four five six"]
+    assert max(map(cell_len, shown)) <= 40
+
+
 def test_wide_letters_keep_columns_straight() -> None:
     shown = table(["重み", "ab"], Look())
     assert [cell_len(line) for line in shown[2:4]] == [22 - 3, 22 - 3]

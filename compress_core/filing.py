@@ -1,0 +1,112 @@
+"""Which weight files a plan fills, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from compress_core.container import FilePlan, PartSpec
+from compress_core.errors import UsageError
+from compress_core.planning import Plan
+from compress_core.sizes import human
+
+
+def weight_files(plan: Plan, version: str) -> list[FilePlan]:
+    """The weight files of the output: one; of a folder, as the source has them or sizes ask for.
+
+    :param version: the tool's, for the record in a file.
+    :raises UsageError: two parts would have the same name, or one file would be too large.
+    """
+    _refuse_collisions(plan)
+    if not plan.source.path.is_dir():
+        _check_single(plan)
+        return [_file(plan, None, list(plan.tensors), version)]
+    groups = _shards(plan)
+    return [
+        _file(plan, _name(plan.layout.stem, number, len(groups)), names, version)
+        for number, names in enumerate(groups, start=1)
+    ]
+
+
+def _refuse_collisions(plan: Plan) -> None:
+    """An index names a part once, so names are compared over all files."""
+    seen: set[str] = set()
+    for name, part in _all_parts(plan):
+        if part in seen:
+            raise UsageError(
+                f"the layout would give two parts the same name: {part}",
+                where=name,
+                hint=f"leave one of them alone: --ignore '{name}'",
+            )
+        seen.add(part)
+
+
+def _all_parts(plan: Plan) -> Iterator[tuple[str, str]]:
+    return ((name, part) for name, one in plan.tensors.items() for part in plan.parts(one))
+
+
+def _check_single(plan: Plan) -> None:
+    limit, size = plan.spec.output.shard_size, _size(plan, plan.tensors)
+    if limit is not None and size > limit:
+        raise UsageError(
+            f"{human(size)} of weights in one file, and shard_size is {human(limit)}",
+            where=str(plan.source.path),
+            hint="only a checkpoint folder is written in several files; drop shard_size",
+        )
+
+
+def _shards(plan: Plan) -> list[list[str]]:
+    """Tensor names of each file."""
+    limit = plan.spec.output.shard_size
+    return _as_in_source(plan) if limit is None else _filled(plan, limit)
+
+
+def _as_in_source(plan: Plan) -> list[list[str]]:
+    by_shard: dict[str, list[str]] = {}
+    for name in plan.tensors:
+        by_shard.setdefault(plan.source.shards[name], []).append(name)
+    return [by_shard[shard] for shard in sorted(by_shard)] or [[]]
+
+
+def _filled(plan: Plan, limit: int) -> list[list[str]]:
+    """Files of at most ``limit`` bytes of tensors, in the source's order; a tensor is never cut."""
+    groups: list[list[str]] = [[]]
+    room = limit
+    for name in plan.tensors:
+        size = _size(plan, [name])
+        if size > room and groups[-1]:
+            groups.append([])
+            room = limit
+        groups[-1].append(name)
+        room -= size
+    return groups
+
+
+def _size(plan: Plan, names: Iterable[str]) -> int:
+    return sum(part.nbytes for name in names for part in plan.parts(plan.tensors[name]).values())
+
+
+def _name(stem: str, number: int, count: int) -> str:
+    return (
+        f"{stem}.safetensors" if count == 1 else f"{stem}-{number:05d}-of-{count:05d}.safetensors"
+    )
+
+
+def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> FilePlan:
+    chosen = [plan.tensors[name] for name in names]
+    parts: dict[str, PartSpec] = {}
+    for one in chosen:
+        parts |= plan.parts(one)
+    touched = {one.info.name: (one.info, one.form) for one in chosen if one.form.touched}
+    strings = _source_metadata(plan, names)
+    if touched:
+        strings |= plan.layout.metadata(touched, plan.spec.config(), version)
+    return FilePlan(file_name, parts, strings)
+
+
+def _source_metadata(plan: Plan, names: list[str]) -> dict[str, str]:
+    """Metadata of the source's files that hold ``names``; among equal keys the first file's."""
+    shards = dict.fromkeys(plan.source.shards[name] for name in names)
+    strings: dict[str, str] = {}
+    for shard in shards or plan.source.metadata:
+        strings = {**plan.source.metadata.get(shard, {}), **strings}
+    return strings

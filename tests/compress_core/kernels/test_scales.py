@@ -1,0 +1,133 @@
+"""Scales and means as their dtype holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from compress_core.errors import UnsupportedError
+from compress_core.kernels.scales import SMALLEST, stored_mean, stored_scale
+
+NATIVE: dict[str, Any] = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32}
+LARGEST = {"F16": 65504.0, "BF16": 3.3895313892515355e38, "F32": float(np.finfo(np.float32).max)}
+
+
+def grid(dtype: str) -> NDArray[np.float64]:
+    """All positive finite numbers of a 16-bit format, rising."""
+    numbers = np.arange(1, 1 << 15, dtype=np.uint16).view(NATIVE[dtype]).astype(np.float32)
+    return numbers[np.isfinite(numbers)].astype(np.float64)
+
+
+def scales(dtype: str) -> st.SearchStrategy[float]:
+    """Positive float32 numbers that the format reaches."""
+    return st.floats(2.0**-149, LARGEST[dtype], width=32)
+
+
+def one(value: float) -> NDArray[np.float32]:
+    """A single scale."""
+    return np.array([[value]], np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16"])
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_a_scale_is_the_nearest_one_that_can_be_stored(dtype: str, data: st.DataObject) -> None:
+    scale = data.draw(scales(dtype))
+    found = float(stored_scale(one(scale), dtype)[0, 0])
+    numbers = grid(dtype)
+    numbers = numbers[numbers >= float(SMALLEST[dtype])]
+    assert found in numbers
+    assert abs(found - scale) == np.abs(numbers - scale).min()
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16"])
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_upwards_means_the_least_that_is_not_smaller(dtype: str, data: st.DataObject) -> None:
+    scale = data.draw(scales(dtype))
+    found = float(stored_scale(one(scale), dtype, upwards=True)[0, 0])
+    numbers = grid(dtype)
+    numbers = numbers[numbers >= float(SMALLEST[dtype])]
+    assert found == numbers[np.searchsorted(numbers, scale)]
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16"])
+def test_halves_go_to_the_even_number(dtype: str) -> None:
+    numbers = grid(dtype)
+    numbers = numbers[numbers >= float(SMALLEST[dtype])]
+    low, high = numbers[1000:1010], numbers[1001:1011]
+    found = stored_scale(((low + high) / 2).astype(np.float32)[None, :], dtype)[0]
+    patterns = found.astype(NATIVE[dtype]).view(np.uint16)
+    assert (patterns % 2 == 0).all()
+
+
+def test_float32_scales_stay_as_they_are_unless_they_are_too_small() -> None:
+    scale = np.array([[1.1, 2.0**-126, 2.0**-149, 3.4e38]], np.float32)
+    expected = np.array([[1.1, 2.0**-126, 2.0**-126, 3.4e38]], np.float32)
+    for upwards in (False, True):
+        assert np.array_equal(stored_scale(scale, "F32", upwards=upwards), expected)
+
+
+@pytest.mark.parametrize(("dtype", "floor"), [("F16", 2.0**-24), ("BF16", 2.0**-126), ("F32", 2.0**-126)])
+@pytest.mark.parametrize("upwards", [False, True])
+def test_a_scale_never_becomes_zero(dtype: str, floor: float, upwards: bool) -> None:
+    for tiny in (2.0**-149, floor / 4, floor):
+        assert stored_scale(one(tiny), dtype, upwards=upwards).tolist() == [[floor]]
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+def test_a_scale_of_zero_is_one_or_what_is_asked_for(dtype: str) -> None:
+    assert stored_scale(one(0.0), dtype).tolist() == [[1.0]]
+    assert stored_scale(one(0.0), dtype, upwards=True).tolist() == [[1.0]]
+    assert stored_scale(one(0.0), dtype, of_zero=0).tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16"])
+@pytest.mark.parametrize("upwards", [False, True])
+def test_the_largest_scale_fits_and_the_next_float32_does_not(dtype: str, upwards: bool) -> None:
+    largest = LARGEST[dtype]
+    assert stored_scale(one(largest), dtype, upwards=upwards).tolist() == [[largest]]
+    beyond = np.nextafter(np.float32(largest), np.float32(np.inf))
+    with pytest.raises(UnsupportedError, match=f"a scale of its groups does not fit {dtype}") as info:
+        stored_scale(np.array([[1.0, beyond]], np.float32), dtype, upwards=upwards)
+    assert info.value.hint == "pass --scale-dtype f32"
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_what_is_not_finite_is_no_scale(dtype: str, bad: float) -> None:
+    with pytest.raises(UnsupportedError, match=f"does not fit {dtype}"):
+        stored_scale(one(bad), dtype)
+
+
+def test_the_hint_never_names_the_dtype_that_was_too_small() -> None:
+    with pytest.raises(UnsupportedError) as info:
+        stored_scale(one(np.inf), "F32")
+    assert "f32" not in (info.value.hint or "")
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+def test_a_mean_is_rounded_with_its_sign_and_may_be_zero(dtype: str) -> None:
+    mean = np.array([[-1.1, 1.1, 0.0, -(2.0**-149)]], np.float32)
+    expected = mean.astype(NATIVE[dtype]).astype(np.float32)
+    assert np.array_equal(stored_mean(mean, dtype), expected)
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16"])
+def test_a_mean_that_does_not_fit_is_said(dtype: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"a mean of its groups does not fit {dtype}") as info:
+        stored_mean(one(-3.4e38), dtype)
+    assert info.value.hint == "pass --scale-dtype f32"
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+def test_no_groups_have_no_scales(dtype: str) -> None:
+    nothing = np.zeros((3, 0), np.float32)
+    assert stored_scale(nothing, dtype, upwards=True).shape == (3, 0)
+    assert stored_mean(nothing, dtype).shape == (3, 0)

@@ -1,0 +1,287 @@
+"""Every number format: codes and back within half a step, zeros, and the record in a file."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from compress_core import registry
+from compress_core.dtypes import DTYPES
+from compress_core.errors import FormatError
+from compress_core.limits import Limits
+from compress_core.schemes.base import Parameters, Scheme
+from compress_core.tensors import Form, TensorInfo
+from tests.contracts import configs
+
+SCHEMES: dict[str, type[Scheme]] = registry.all_of("schemes")
+FEW = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+NONSENSE: tuple[Any, ...] = (
+    None, "", "F8_E4M3", "nan", -1, 0, 9, 10**30, 1.5, float("nan"), [], {}, [4], b"4",
+)  # fmt: skip
+each_scheme = pytest.mark.parametrize("name", SCHEMES)
+
+
+def _words(hint: Any) -> list[Any]:
+    """Values that the annotation of a field names."""
+    if hint is bool:
+        return [False, True]
+    if hint is int:
+        return [*range(1, 9), 16, 33]
+    if hint is str:
+        return ["F64", "F32", "F16", "BF16"]
+    if typing.get_origin(hint) is typing.Literal:
+        return list(typing.get_args(hint))
+    return [word for part in typing.get_args(hint) for word in _words(part)]
+
+
+def _sensible(cls: type[Scheme]) -> list[dict[str, Any]]:
+    """Settings that a file of this scheme may hold, each word of each field among them."""
+    random = Random(cls.id)
+    hints = typing.get_type_hints(cls)
+    words = {field.name: _words(hints[field.name]) for field in fields(cls)}
+    found = []
+    for _ in range(3000):
+        drawn = {name: random.choice(values) for name, values in words.items()}
+        try:
+            cls.restored({"scheme": cls.id, **drawn})
+        except FormatError:
+            continue
+        found.append(drawn)
+    return found[:60]
+
+
+SENSIBLE = {name: _sensible(cls) for name, cls in SCHEMES.items()}
+
+
+@each_scheme
+def test_some_settings_are_accepted_and_some_are_not(name: str) -> None:
+    assert len(SENSIBLE[name]) >= 10
+    assert len({str(settings) for settings in SENSIBLE[name]}) >= 5
+
+
+@each_scheme
+def test_settings_come_back_equal_with_the_same_name(name: str) -> None:
+    cls = SCHEMES[name]
+    for drawn in SENSIBLE[name]:
+        scheme = cls(**drawn)
+        described = scheme.settings()
+        assert described["scheme"] == name == cls.id
+        again = cls.restored(described)
+        assert again == scheme
+        assert hash(again) == hash(scheme)
+        assert str(again) == str(scheme)
+    said = {str(cls(**drawn)): drawn for drawn in SENSIBLE[name]}
+    assert len(said) > 1
+
+
+@each_scheme
+def test_nonsense_in_a_record_is_a_format_error_or_makes_a_usable_scheme(name: str) -> None:
+    cls = SCHEMES[name]
+    good = cls(**SENSIBLE[name][0]).settings()
+    refused = 0
+    for field in fields(cls):
+        for value in NONSENSE:
+            try:
+                scheme = cls.restored({**good, field.name: value})
+            except FormatError:
+                refused += 1
+                continue
+            assert _decodes(scheme), (field.name, value)
+    assert refused >= len(NONSENSE)
+
+
+@each_scheme
+def test_a_record_with_missing_or_unknown_settings_is_refused(name: str) -> None:
+    cls = SCHEMES[name]
+    good = cls(**SENSIBLE[name][0]).settings()
+    for field in fields(cls):
+        with pytest.raises(FormatError, match="incomplete or unknown"):
+            cls.restored({key: value for key, value in good.items() if key != field.name})
+    with pytest.raises(FormatError, match="incomplete or unknown"):
+        cls.restored({**good, "new": 1})
+
+
+def _decodes(scheme: Scheme) -> bool:
+    values = np.ones((3, 10), np.float32)
+    parameters = scheme.fit(values, None)
+    return scheme.decode(scheme.encode(values, parameters), parameters).shape == (3, 10)
+
+
+def _values(kind: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    rng = np.random.default_rng([len(kind), *shape])
+    made: dict[str, NDArray[Any]] = {
+        "normal": rng.standard_normal(shape),
+        "one sign": np.abs(rng.standard_normal(shape)) + 3,
+        "outlier": np.where(rng.random(shape) < 0.05, 40, rng.standard_normal(shape)),
+        "constant": np.full(shape, -0.7),
+        "zeros": np.zeros(shape),
+        "negative zeros": np.full(shape, -0.0),
+    }
+    return made[kind].astype(np.float32)
+
+
+KINDS = ("normal", "one sign", "outlier", "constant", "zeros", "negative zeros")
+SHAPES = ((1, 1), (1, 50), (50, 1), (7, 33), (16, 64))
+
+
+def _fitted(
+    scheme: Scheme, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None
+) -> Parameters:
+    """Parameters as a pass gets them; one group that is the whole tensor is seen as one row."""
+    if scheme.group_size != "tensor":
+        return scheme.fit(values, mask)
+    return scheme.fit(values.reshape(1, -1), None if mask is None else mask.reshape(1, -1))
+
+
+@each_scheme
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decoded_value_is_the_nearest_that_the_grid_has(name: str, kind: str) -> None:
+    """Within half a step of the grid, or at its end."""
+    for index, drawn in enumerate(SENSIBLE[name]):
+        scheme = SCHEMES[name](**drawn)
+        values = _values(kind, SHAPES[index % len(SHAPES)])
+        parameters = _fitted(scheme, values)
+        codes = scheme.encode(values, parameters)
+        assert codes.dtype == np.uint8
+        assert codes.shape == values.shape
+        assert int(codes.max()) < 2**scheme.bits
+        decoded = scheme.decode(codes, parameters)
+        assert decoded.dtype == np.float32
+        grid = [
+            scheme.decode(np.full(values.shape, code, np.uint8), parameters)
+            for code in range(2**scheme.bits)
+        ]
+        nearest = np.min([np.abs(point - values) for point in grid], axis=0)
+        step = np.abs(grid[1] - grid[0])
+        slack = 1e-5 * (step + np.abs(values))
+        assert (np.abs(decoded - values) <= nearest + slack).all(), scheme
+        assert (scheme.encode(decoded, parameters) == codes)[step > 0].all(), scheme
+
+
+@each_scheme
+def test_parameters_are_what_their_stored_dtype_holds(name: str) -> None:
+    limits = {"F32": np.float32, "F16": np.float16}
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        parameters = _fitted(scheme, _values("outlier", (9, 40)))
+        assert parameters.keys() == scheme.parameters().keys()
+        for key, kind in scheme.parameters().items():
+            found = parameters[key]
+            groups = (1, 1) if scheme.group_size == "tensor" else (9, scheme.groups(40))
+            assert found.shape == groups
+            if kind.bits:
+                assert int(found.max()) < 2**kind.bits
+            elif kind.dtype in limits:
+                assert (found.astype(limits[kind.dtype]).astype(np.float32) == found).all()
+            else:
+                assert not (found.view(np.uint32) & 0xFFFF).any()
+
+
+@each_scheme
+@pytest.mark.parametrize("kind", ["normal", "one sign", "outlier"])
+def test_the_zero_code_is_zero_where_a_scheme_says_so(name: str, kind: str) -> None:
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        values = _values(kind, (6, 40))
+        values[:, ::3] = 0
+        parameters = _fitted(scheme, values)
+        zero = np.broadcast_to(scheme.zero_codes(parameters, 40), values.shape)
+        decoded = scheme.decode(np.ascontiguousarray(zero), parameters)
+        encoded = scheme.decode(scheme.encode(values, parameters), parameters)
+        if scheme.holds_zero:
+            assert not decoded.any()
+            assert not encoded[values == 0].any()
+        assert int(zero.max()) < 2**scheme.bits
+
+
+@each_scheme
+def test_pruned_elements_do_not_count_in_a_fit(name: str) -> None:
+    """A group with masked elements is fitted as if these were not there."""
+    values = _values("normal", (5, 8)) + np.float32(2)
+    mask = np.zeros((5, 16), np.bool_)
+    mask[:, 8:] = True
+    padded = np.concatenate([values, np.zeros((5, 8), np.float32)], axis=1)
+    compared = 0
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        if isinstance(scheme.group_size, int):
+            continue
+        alone, beside = _fitted(scheme, values), _fitted(scheme, padded, mask)
+        assert alone.keys() == beside.keys()
+        assert all(np.array_equal(alone[key], beside[key]) for key in alone), scheme
+        compared += 1
+    assert compared
+
+
+@each_scheme
+def test_a_group_that_is_pruned_away_has_parameters(name: str) -> None:
+    values = np.zeros((4, 32), np.float32)
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        parameters = _fitted(scheme, values, np.ones((4, 32), np.bool_))
+        assert (parameters["scale"] == 1).all(), scheme
+        assert np.isfinite(scheme.decode(scheme.encode(values, parameters), parameters)).all()
+
+
+@each_scheme
+def test_pieces_of_a_group_combine_to_the_same_parameters(name: str) -> None:
+    """As a group that is a whole tensor is seen, tile by tile."""
+    combine = {"sum": np.add, "min": np.minimum, "max": np.maximum}
+    values = _values("outlier", (8, 32))
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**{**drawn, "group_size": "tensor"})
+        found: Parameters = {}
+        for turn in range(scheme.rounds):
+            pieces = [
+                scheme.observe(turn, values[at : at + 2].reshape(1, 1, -1), None, found)
+                for at in (4, 0, 6, 2)
+            ]
+            together = pieces[0]
+            for piece in pieces[1:]:
+                together = {
+                    key: combine[scheme.reductions[key]](together[key], piece[key])
+                    for key in together
+                }
+            found = scheme.conclude(turn, together, found)
+        whole = scheme.fit(values.reshape(1, -1), None)
+        for key, wanted in whole.items():
+            assert np.allclose(found[key], wanted, rtol=1e-2 if "F32" not in str(drawn) else 1e-6)
+
+
+def test_every_scheme_is_what_some_pass_makes() -> None:
+    info = TensorInfo("a.weight", DTYPES["F32"], (16, 64), 4096)
+    made = set()
+    for cls in configs.PASSES.values():
+        for config in configs.covering(cls):
+            form = cls.from_config(config).becomes(info, Form(info.dtype), Limits())
+            if isinstance(form, Form) and form.scheme is not None:
+                made.add(form.scheme.id)
+    assert made == set(SCHEMES)
+
+
+@FEW
+@given(st.data())
+def test_a_scheme_never_writes_into_what_it_is_given(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(SCHEMES)))
+    scheme = SCHEMES[name](**data.draw(st.sampled_from(SENSIBLE[name])))
+    values = _values("normal", (5, 32))
+    mask = _values("outlier", (5, 32)) > 1
+    values[mask] = 0
+    for array in (values, mask):
+        array.setflags(write=False)
+    parameters = _fitted(scheme, values, mask)
+    for array in parameters.values():
+        array.setflags(write=False)
+    codes = scheme.encode(values, parameters)
+    codes.setflags(write=False)
+    decoded = scheme.decode(codes, parameters)
+    decoded[0, 0] = 7
+    assert scheme.decode(codes, parameters)[0, 0] != 7

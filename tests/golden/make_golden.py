@@ -1,0 +1,252 @@
+"""Write the golden files of the layout ``packed``, version 1, and what they restore to.
+
+    python tests/golden/make_golden.py
+
+Files that exist are never changed: once released, a golden file is read for ever. A file that would
+come out differently today ends the script with its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import ml_dtypes
+import numpy as np
+
+from compress_core import compress, from_config, operations
+
+GOLDEN = Path(__file__).parent / "packed-1"
+EXPECTED = GOLDEN / "expected.json"
+
+# the version of the tool is written into files, and is no part of the format
+TOOL = "0.1.0"
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Passes = list[dict[str, Any]]
+
+BF16 = ml_dtypes.bfloat16
+
+
+def formula(shape: tuple[int, ...], seed: int, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
+    """Cubes of numbers between -1 and 1, by a multiplicative hash of the index."""
+    hashes = [
+        (index * 2654435761 + seed * 40503 + 12345) % 2**32 for index in range(math.prod(shape))
+    ]
+    ones = np.array([number / 2**31 - 1 for number in hashes])
+    return np.asarray((ones * ones * ones).astype(dtype).reshape(shape))
+
+
+def quantize(match: str, **options: Any) -> dict[str, Any]:
+    return {"pass": "quantize", "match": [match], **options}
+
+
+def prune(match: str, **options: Any) -> dict[str, Any]:
+    return {"pass": "prune", "match": [match], **options}
+
+
+# name of a file → its input and passes
+CASES: dict[str, tuple[Arrays, Passes]] = {
+    "integer": (
+        {
+            "a": formula((3, 10), 1),
+            "b": formula((4, 9), 2, np.float16),
+            "c": formula((2, 21), 3, BF16),
+            "d": formula((5, 7), 4, np.float64),
+            "kept": np.arange(3),
+        },
+        [
+            quantize("a", bits=2),
+            quantize("b", bits=3, group_size=7),
+            quantize("c", bits=5, group_size=8),
+            quantize("d", bits=8, group_size="tensor"),
+        ],
+    ),
+    "asymmetric": (
+        {
+            "a": formula((3, 10), 5),
+            "b": formula((4, 19), 6, np.float16),
+            "c": formula((2, 24), 7, BF16),
+            "d": formula((7, 5), 8) + np.float32(2),
+        },
+        [
+            prune("a", sparsity=0.4),
+            quantize("a", bits=3, symmetric=False),
+            quantize("b", bits=4, symmetric=False, group_size=6),
+            quantize("c", bits=8, symmetric=False, group_size=12),
+            quantize("d", bits=7, symmetric=False, group_size="tensor"),
+        ],
+    ),
+    "mean": (
+        {
+            "a": formula((3, 10), 9) - np.float32(1),
+            "b": formula((4, 19), 10, BF16),
+            "c": formula((2, 3, 2, 2), 11),
+        },
+        [
+            quantize("a", bits=4, center="mean"),
+            quantize("b", bits=6, center="mean", group_size=8, scale_dtype="f16"),
+            quantize("c", bits=2, center="mean", group_size="tensor"),
+        ],
+    ),
+    "binary": (
+        {
+            "a": formula((3, 10), 12) + np.float32(0.25),
+            "b": formula((4, 19), 13, np.float16),
+            "c": formula((2, 9), 14),
+        },
+        [
+            quantize("a", bits=1),
+            quantize("b", bits=1, center="none", group_size=16),
+            quantize("c", bits=1, group_size="tensor"),
+        ],
+    ),
+    "values": (
+        {
+            "element": formula((9, 15), 15),
+            "row": formula((9, 7), 16, np.float64),
+            "column": formula((13, 15), 17, BF16),
+            "block": formula((8, 17), 18),
+            "plain": formula((3, 5), 19),
+        },
+        [
+            prune("element", sparsity=0.6),
+            prune("row", sparsity=0.5, structure="row"),
+            prune("column", sparsity=0.6, structure="column"),
+            prune("block", sparsity=0.6, structure="3x5"),
+            prune("plain", sparsity=0.5),
+        ],
+    ),
+    "codes": (
+        {
+            "element": formula((9, 15), 20),
+            "row": formula((9, 7), 21),
+            "column": formula((13, 15), 22, BF16),
+            "block": formula((8, 17), 23),
+        },
+        [
+            prune("element", sparsity=0.6),
+            prune("row", sparsity=0.5, structure="row"),
+            prune("column", sparsity=0.6, structure="column"),
+            prune("block", sparsity=0.6, structure="3x5"),
+            quantize("element", bits=3, center="mean"),
+            quantize("row", bits=4, center="mean", group_size=4),
+            quantize("column", bits=1, group_size=8),
+            quantize("block", bits=5, center="mean", group_size="tensor"),
+        ],
+    ),
+    "ranks": (
+        {
+            "values": formula((6, 30), 25),
+            "codes": formula((3, 43), 26),
+            "ones": formula((4, 26), 27, np.float16),
+            "none": formula((9, 16), 28),
+            "wide": formula((3, 50), 29),
+        },
+        [
+            prune("values", structure="2of4"),
+            prune("codes", structure="3of8"),
+            prune("ones", structure="1of3"),
+            prune("none", structure="0of4"),
+            prune("wide", structure="5of24"),
+            quantize("codes", bits=4, center="mean"),
+            quantize("ones", bits=1, center="none"),
+        ],
+    ),
+}
+
+FOLDER = "folder"
+SHARDS: list[Arrays] = [
+    {"a.weight": formula((4, 12), 30), "a.bias": formula((4,), 31)},
+    {"b.weight": formula((4, 12), 32, BF16)},
+]
+
+
+CODES = {"int64": "I64", "float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"}
+
+
+def save(tensors: Arrays, path: Path) -> None:
+    """Write a safetensors file whose order no library decides."""
+    header: dict[str, Any] = {}
+    data = b""
+    for name, array in tensors.items():
+        span = [len(data), len(data) + array.nbytes]
+        header[name] = {
+            "dtype": CODES[str(array.dtype)],
+            "shape": array.shape,
+            "data_offsets": span,
+        }
+        data += array.tobytes()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def make(target: Path) -> None:
+    """Write every golden file into ``target`` as the tool writes it today."""
+    with tempfile.TemporaryDirectory() as folder, patch.object(operations, "__version__", TOOL):
+        source = Path(folder) / "in.safetensors"
+        for name, (tensors, passes) in CASES.items():
+            save(tensors, source)
+            spec = from_config({"version": 1, "passes": passes})
+            compress(source, target / f"{name}.safetensors", spec)
+        model = write_model(Path(folder) / "model")
+        spec = from_config({"version": 1, "passes": [{"pass": "quantize", "bits": 4}]})
+        compress(model, target / FOLDER, spec)
+
+
+def write_model(model: Path) -> Path:
+    """A checkpoint folder of two shards."""
+    model.mkdir()
+    weight_map: dict[str, str] = {}
+    for number, shard in enumerate(SHARDS, start=1):
+        name = f"model-{number:05d}-of-{len(SHARDS):05d}.safetensors"
+        save(shard, model / name)
+        weight_map |= dict.fromkeys(shard, name)
+    index = json.dumps({"metadata": {}, "weight_map": weight_map})
+    (model / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    return model
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Every file below ``folder`` but the expectations."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != EXPECTED.name
+    }
+
+
+def fingerprint(tensors: Arrays) -> dict[str, str]:
+    """For each tensor its dtype, shape and the SHA-256 of its data."""
+    return {
+        name: f"{array.dtype} {list(array.shape)} {hashlib.sha256(array.tobytes()).hexdigest()}"
+        for name, array in sorted(tensors.items())
+    }
+
+
+def main() -> None:
+    from tests.independent.packed_reader import read
+
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder))
+        found = files_in(Path(folder))
+    known = json.loads(EXPECTED.read_text(encoding="utf-8")) if EXPECTED.exists() else {}
+    for name, content in found.items():
+        path = GOLDEN / name
+        if path.exists() and path.read_bytes() != content:
+            sys.exit(f"{name} would change: a change of the format needs a new version")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for name in [*(f"{case}.safetensors" for case in CASES), FOLDER]:
+        known.setdefault(name, fingerprint(read(GOLDEN / name)))
+    EXPECTED.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
