@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Difference": "difference",
     "ModelOptError": "errors",
     "Pipeline": "pipeline",
     "Progress": "settings",
@@ -23,6 +24,7 @@ _HOMES = {
     "Settings": "settings",
     "Spec": "spec",
     "compress": "operations",
+    "diff": "comparison",
     "from_config": "spec",
     "load_spec": "spec",
     "open_logical": "opening",
@@ -33,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Difference",
     "ModelOptError",
     "Pipeline",
     "Progress",
@@ -41,6 +44,7 @@ __all__ = [
     "Spec",
     "__version__",
     "compress",
+    "diff",
     "from_config",
     "load_spec",
     "open_logical",
@@ -51,6 +55,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from compress_core.comparison import diff as diff
+    from compress_core.difference import Difference as Difference
     from compress_core.errors import ModelOptError as ModelOptError
     from compress_core.opening import open_logical as open_logical
     from compress_core.opening import open_weights as open_weights
@@ -64,9 +70,7 @@ if TYPE_CHECKING:
     from compress_core.settings import Settings as Settings
     from compress_core.spec import Spec as Spec
     from compress_core.spec import from_config as from_config
-    from compress_core.spec import load
-
-    load_spec = load
+    from compress_core.spec import load as load_spec
 
 
 def __getattr__(name: str) -> Any:

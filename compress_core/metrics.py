@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compress_core.kernels.exact import exact_sum
 from compress_core.report import ErrorResult
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from compress_core.tiles import Tile
@@ -62,13 +62,13 @@ class ErrorStats:
     @property
     def error_square(self) -> float:
         """Σ(W−Ŵ)²."""
-        return _exact_sum(self._errors)
+        return exact_sum(self._errors)
 
     @property
     def reference_square(self) -> float:
         """ΣW²; not finite when the tensor holds NaN or infinity."""
         finite = all(map(math.isfinite, self._references))
-        return _exact_sum(self._references) if finite else math.inf
+        return exact_sum(self._references) if finite else math.inf
 
     def close(self) -> ErrorStats:
         """Keep two sums instead of one a grain; of many tensors only closed ones are held."""
@@ -78,13 +78,6 @@ class ErrorStats:
     def result(self) -> ErrorResult:
         """The figures people read."""
         return ErrorResult(self.error_square, self.reference_square, self.max_abs)
-
-
-def _exact_sum(squares: list[float]) -> float:
-    try:
-        return math.fsum(squares)
-    except OverflowError:
-        return math.inf
 
 
 def total(stats: Iterable[ErrorStats]) -> ErrorStats:
@@ -109,16 +102,17 @@ def observe(tile: Tile) -> Moments:
     import numpy as np
 
     from compress_core.kernels import floats
+    from compress_core.kernels.sums import square_sum
 
     code = tile.info.dtype.code
     stored = tile.stored()
     errors, references, largest = [], [], 0.0
     for first in tile.grains():
-        before = _comparable(tile.raw[first : first + tile.grain], code)
-        with np.errstate(over="ignore", invalid="ignore"):  # as in `_square_sum`
-            difference = before - _comparable(stored[first : first + tile.grain], code)
-        errors.append(_square_sum(difference))
-        references.append(_square_sum(before))
+        before = floats.native(tile.raw[first : first + tile.grain], code)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `square_sum`
+            difference = before - floats.native(stored[first : first + tile.grain], code)
+        errors.append(square_sum(difference))
+        references.append(square_sum(before))
         largest = max(largest, float(np.abs(difference).max(initial=0.0)))
     return Moments(tuple(errors), tuple(references), largest, floats.count_zeros(stored))
 
@@ -126,23 +120,9 @@ def observe(tile: Tile) -> Moments:
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:
     """What elements that nobody changed add: no error, but weight and zeros. ``raw`` is flat."""
     from compress_core.kernels import floats
-
-    grains = (raw[first : first + KEPT_GRAIN] for first in range(0, raw.size, KEPT_GRAIN))
-    squares = tuple(_square_sum(_comparable(grain, code)) for grain in grains)
-    return Moments((0.0,) * len(squares), squares, 0.0, floats.count_zeros(raw))
-
-
-def _comparable(raw: NDArray[Any], code: str) -> NDArray[Any]:
-    from compress_core.kernels import floats
-
-    return raw if code in ("F32", "F64") else floats.widen(raw, code)
-
-
-def _square_sum(values: NDArray[np.floating[Any]]) -> float:
-    import numpy as np
-
-    from compress_core.kernels.sums import ordered_sum
+    from compress_core.kernels.sums import square_sum
 
     # NaN and infinity of kept tensors end up in the sum, which says so
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(ordered_sum(np.square(values, dtype=np.float64).reshape(-1)))
+    grains = (raw[first : first + KEPT_GRAIN] for first in range(0, raw.size, KEPT_GRAIN))
+    squares = tuple(square_sum(floats.native(grain, code)) for grain in grains)
+    return Moments((0.0,) * len(squares), squares, 0.0, floats.count_zeros(raw))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from compress_core.kernels.exact import exact_sum
+
 SCHEMA = "modelopt.report/1"
 
 Exactness = Literal["exact", "at most"]
@@ -44,14 +46,14 @@ def pooled(results: Iterable[ErrorResult]) -> ErrorResult:
     """The error over all elements of several tensors."""
     known = list(results)
     return ErrorResult(
-        error_square=math.fsum(result.error_square for result in known),
-        reference_square=math.fsum(result.reference_square for result in known),
+        error_square=exact_sum(result.error_square for result in known),
+        reference_square=exact_sum(result.reference_square for result in known),
         max_abs=max((result.max_abs for result in known), default=0.0),
     )
 
 
-def _finite(figure: float) -> float | None:
-    """JSON has no infinity; a damaged file can say one."""
+def finite(figure: float) -> float | None:
+    """``figure``, or ``None``: JSON has no infinity and no NaN."""
     return figure if math.isfinite(figure) else None
 
 
@@ -96,9 +98,9 @@ class TensorReport:
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "bytes_out_is": self.exactness,
-            "error": None if found is None else _finite(found.error),
+            "error": None if found is None else finite(found.error),
             "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else _finite(found.max_abs),
+            "max_abs": None if found is None else finite(found.max_abs),
             "zeros": self.zeros,
             "kept_because": self.kept_because,
         }
@@ -147,9 +149,9 @@ class Totals:
             "tensor_bytes_out": self.tensor_bytes_out,
             "ratio": self.ratio,
             "bits_per_weight": self.bits_per_weight,
-            "error": None if found is None else _finite(found.error),
+            "error": None if found is None else finite(found.error),
             "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else _finite(found.max_abs),
+            "max_abs": None if found is None else finite(found.max_abs),
             "zeros": self.zeros,
             "elements": self.elements,
         }

@@ -109,22 +109,25 @@ class Form:
     :ivar scheme: the number format of its codes; ``None`` = plain values.
     :ivar sparsity: the structure of its zeros; ``None`` = not pruned.
     :ivar kept: elements that are not pruned; ``None`` with a sparsity = known after the survey.
+    :ivar moved: a pass gave plain values that are not the file's; codes and zeros say so by
+        themselves.
     """
 
     dtype: DType
     scheme: Scheme | None = None
     sparsity: Structure | None = None
     kept: int | None = None
+    moved: bool = False
 
     @property
     def touched(self) -> bool:
         """Whether any pass changes the tensor."""
-        return self.scheme is not None or self.sparsity is not None
+        return self.moved or self.scheme is not None or self.sparsity is not None
 
     def __str__(self) -> str:
         said = [str(self.scheme)] if self.scheme is not None else []
         said += [self.sparsity.said] if self.sparsity is not None else []
-        return " ".join(said) or "kept"
+        return " ".join(said) or ("changed" if self.moved else "kept")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ class Tile:
         return self._values
 
     def move(self, values: NDArray[np.float32]) -> None:
-        """Give every element a new value; codes, if any, are gone."""
+        """Give every element a new value; codes, if any, are gone.
+
+        An F64 element whose float32 value stays the same keeps its own precision.
+        """
         self._moved = values
         self.codes = None
         self._values = None
@@ -106,10 +109,20 @@ class Tile:
     def stored(self) -> NDArray[Any]:
         """What a reader will get: values rounded once to the original dtype."""
         if not self.as_in_file:
-            return floats.narrow(self.values, self.info.dtype.code)
+            return self._narrowed()
         if self.mask is None:
             return self.raw
         return np.where(self.mask, self.raw.dtype.type(0), self.raw)
+
+    def _narrowed(self) -> NDArray[Any]:
+        code = self.info.dtype.code
+        narrowed = floats.narrow(self.values, code)
+        if self.codes is not None or code != "F64":
+            return narrowed
+        same = self.values == floats.widen(self.raw, code)
+        if self.mask is not None:
+            same &= ~self.mask
+        return np.where(same, self.raw, narrowed)
 
     def grains(self) -> range:
         """First rows of the tile's grains, counted from the tile's own first row."""

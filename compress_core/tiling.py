@@ -68,18 +68,31 @@ class Tiling:
         :raises UnsupportedError: not even one grain fits.
         """
         rows, columns = info.matrix
-        elements = min(grain, rows) * columns
+        step = grain * self._at_once(info, min(grain, rows) * columns)
+        for start in range(0, rows, step):
+            yield start, min(start + step, rows)
+
+    def spans(self, info: TensorInfo, grain: int) -> Iterator[tuple[int, int]]:
+        """(first, end) of spans of a tensor's elements in the order of the file: whole grains.
+
+        :param grain: elements of one grain.
+        :raises UnsupportedError: not even one grain fits.
+        """
+        step = grain * self._at_once(info, min(grain, info.elements))
+        for start in range(0, info.elements, step):
+            yield start, min(start + step, info.elements)
+
+    def _at_once(self, info: TensorInfo, elements: int) -> int:
+        """How many grains of ``elements`` elements make a tile."""
         if elements > self._room:
             needed = INTERPRETER + elements * PER_ELEMENT
             raise UnsupportedError(
-                f"its rows of {columns} elements do not fit the memory limit",
+                f"its rows of {info.matrix[1]} elements do not fit the memory limit",
                 where=info.name,
                 hint=f"--max-memory '{-(-needed // 1024**2)} MiB'",
             )
         limit = min(TILE_ELEMENTS, self._room // self.threads(elements))
-        step = grain * max(1, limit // max(1, grain * columns))
-        for start in range(0, rows, step):
-            yield start, min(start + step, rows)
+        return max(1, limit // max(1, elements))
 
     def peak(self, largest_grain: int) -> int:
         """Bytes that a run is expected to need."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Literal, TextIO
 
-from compress_core.errors import ModelOptError, OutputError
+from compress_core.errors import (
+    FormatError,
+    InputError,
+    ModelOptError,
+    OutputError,
+    SpecError,
+    UnsupportedError,
+)
 from modelopt_cli.printable import encodable, printable
 from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
 from modelopt_cli.render.base import Look
@@ -60,7 +68,9 @@ class Output:
         except OSError as error:
             _abandon(self._stdout)
             raise OutputError(
-                f"cannot write the result: {error.strerror}", where="stdout"
+                f"cannot write the result: {error.strerror}",
+                where="stdout",
+                hint="send it to another disk: > FILE",
             ) from None
 
     def note(self, text: str, *, kind: str = "note") -> None:
@@ -77,10 +87,12 @@ class Output:
         """An error in at most three lines: what, where, and what to do."""
         self._say(f"{self._styled('error:', fg='red', bold=True)} {self._plain(error.message)}")
         # an option's message begins with its name
-        if error.where is not None and not error.message.startswith(f"{error.where}:"):
-            self._say(f"  {self._plain(error.where)}")
-        if error.hint is not None:
-            self.hint(error.hint)
+        where = None if error.message.startswith(f"{error.where}:") else error.where
+        if where is not None:
+            self._say(f"  {self._plain(where)}")
+        hint = error.hint or _advice(error, where)
+        if hint is not None:
+            self.hint(hint)
 
     def hint(self, text: str) -> None:
         """What to type instead."""
@@ -151,6 +163,21 @@ class Output:
         with suppress(OSError, ValueError):  # full or closed: there is nobody left to tell
             self._stderr.write(f"{line}\n")
             self._stderr.flush()
+
+
+def _advice(error: ModelOptError, where: str | None) -> str | None:
+    """What can be typed about a file where the core knows nothing better."""
+    if where is None:
+        return None
+    file = shlex.quote(where)
+    known: dict[type[ModelOptError], str] = {
+        SpecError: "see what may stand there: modelopt spec schema",
+        FormatError: f"get it again, and compare: sha256sum {file}",
+        UnsupportedError: "see what is read: modelopt list formats",
+        InputError: f"look at it: ls -l {file}",
+        OutputError: "write it somewhere else: --output PATH",
+    }
+    return next((advice for kind, advice in known.items() if isinstance(error, kind)), None)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -1,17 +1,20 @@
-"""What a file holds, as far as headers tell."""
+"""What a file holds, as far as headers tell, and on request what its values are like."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import compress_core
 from compress_core.model import quantized_as, role
+from compress_core.sizes import human
 
 if TYPE_CHECKING:
+    from compress_core import Settings
     from compress_core.container import Reader
+    from compress_core.statistics import TensorStatistics
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class TensorContents:
     :ivar form: how this tool stores it, such as ``int4 g128``; ``None`` for plain values.
     :ivar nbytes: bytes of all its parts in the file.
     :ivar error: the error that the file records for it.
+    :ivar statistics: of its values, as a reader gets them; ``None`` if only headers were read.
     """
 
     name: str
@@ -31,6 +35,20 @@ class TensorContents:
     nbytes: int
     role: str
     error: float | None
+    statistics: TensorStatistics | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form."""
+        said: dict[str, Any] = {
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "form": self.form,
+            "bytes": self.nbytes,
+            "role": self.role,
+            "error": self.error,
+        }
+        return said if self.statistics is None else {**said, "stats": self.statistics.to_json()}
 
 
 @dataclass(frozen=True)
@@ -51,46 +69,51 @@ class Contents:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form."""
-        tensors = [
-            {
-                "name": tensor.name,
-                "dtype": tensor.dtype,
-                "shape": list(tensor.shape),
-                "form": tensor.form,
-                "bytes": tensor.nbytes,
-                "role": tensor.role,
-                "error": tensor.error,
-            }
-            for tensor in self.tensors
-        ]
         return {
             "path": self.path,
             "bytes": self.nbytes,
             "quantized_as": self.quantized_as,
             "metadata": {file: dict(strings) for file, strings in self.metadata.items()},
             "notes": list(self.notes),
-            "tensors": tensors,
+            "tensors": [tensor.to_json() for tensor in self.tensors],
         }
 
 
-def contents_of(path: Path) -> Contents:
+def contents_of(path: Path, stats: Settings | None = None) -> Contents:
     """Read the headers of ``path``.
 
+    :param stats: how to read the data as well; without it they are left alone.
     :raises InputError: it is no weight file that can be read.
     """
     with compress_core.open_weights(path) as stored, compress_core.open_logical(path) as logical:
         strings = {key: value for one in stored.metadata.values() for key, value in one.items()}
+        known = {} if stats is None else _measured(logical, stats)
         return Contents(
             path=str(path),
             nbytes=stored.size(),
-            tensors=tuple(_tensor(name, logical) for name in logical.infos),
+            tensors=tuple(_tensor(name, logical, known.get(name)) for name in logical.infos),
             metadata=logical.metadata,
             quantized_as=quantized_as(stored.infos, strings, stored.config),
-            notes=tuple(logical.notes),
+            notes=(*logical.notes, *_savings(known.values())),
         )
 
 
-def _tensor(name: str, logical: Reader) -> TensorContents:
+def _measured(logical: Reader, settings: Settings) -> dict[str, TensorStatistics]:
+    from compress_core.measuring import measure  # a look at headers has no use for it
+
+    return measure(logical, settings)
+
+
+def _savings(known: Iterable[TensorStatistics]) -> list[str]:
+    fitting = [one for one in known if one.fits]
+    if not fitting:
+        return []
+    said = "1 tensor has" if len(fitting) == 1 else f"{len(fitting)} tensors have"
+    saved = human(sum(one.saves for one in fitting))
+    return [f"{said} only values that a narrower dtype holds exactly: {saved} to save without loss"]
+
+
+def _tensor(name: str, logical: Reader, statistics: TensorStatistics | None) -> TensorContents:
     info, recorded = logical.infos[name], logical.errors.get(name)
     return TensorContents(
         name=name,
@@ -100,4 +123,5 @@ def _tensor(name: str, logical: Reader) -> TensorContents:
         nbytes=logical.stored_bytes(name),
         role=role(info, logical.config),
         error=None if recorded is None else recorded.error,
+        statistics=statistics,
     )

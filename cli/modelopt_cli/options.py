@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,6 +16,9 @@ from compress_core.sizes import parse_size
 from modelopt_cli.command import Flag
 from modelopt_cli.completion import tensor_names
 from modelopt_cli.render import formats, renderer_for
+
+if TYPE_CHECKING:
+    from compress_core import Settings
 
 _KEY = "modelopt_cli.flag"
 
@@ -66,8 +69,8 @@ def takes(*bundles: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 @dataclass(frozen=True)
-class Selecting:
-    """Which tensors, and what to do about the odd ones."""
+class Choosing:
+    """Which tensors."""
 
     match: tuple[str, ...] = field(
         default=(),
@@ -88,7 +91,7 @@ class Selecting:
             multiple=True,
             metavar="PATTERN",
             shell_complete=tensor_names,
-            help="Keep tensors with such a name as they are; repeatable.",
+            help="Leave tensors with such a name alone; repeatable.",
         ),
     )
     on_unmatched: Literal["error", "warn", "ignore"] = field(
@@ -102,6 +105,12 @@ class Selecting:
             help="When a pattern matches no tensor.",
         ),
     )
+
+
+@dataclass(frozen=True)
+class Selecting(Choosing):
+    """Which tensors are to be changed, and what to do about the odd ones."""
+
     on_nonfinite: Literal["error", "keep"] = field(
         default="error",
         metadata=flag(
@@ -140,6 +149,28 @@ class Storing:
     )
 
 
+def _force() -> bool:
+    """The field behind ``--force``."""
+    found: bool = field(
+        default=False,
+        metadata=flag(
+            "-f",
+            "--force",
+            section="Output",
+            is_flag=True,
+            help="Replace what exists; never the input.",
+        ),
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """What happens to report files that exist, where nothing else is written."""
+
+    force: bool = _force()
+
+
 @dataclass(frozen=True)
 class Writing:
     """Where the result goes.
@@ -168,16 +199,7 @@ class Writing:
             help="The folder to write the default name into.",
         ),
     )
-    force: bool = field(
-        default=False,
-        metadata=flag(
-            "-f",
-            "--force",
-            section="Output",
-            is_flag=True,
-            help="Replace what exists; never the input.",
-        ),
-    )
+    force: bool = _force()
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output_dir is not None:
@@ -222,6 +244,12 @@ class Limiting:
             help="Threads.  [default: the cores there are, at most 4]",
         ),
     )
+
+    def applied(self, settings: Settings) -> Settings:
+        """``settings`` within these limits."""
+        given = {"max_memory": self.max_memory, "jobs": self.jobs}
+        said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return replace(settings, **said)
 
 
 @dataclass(frozen=True)

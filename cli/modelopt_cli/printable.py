@@ -15,6 +15,8 @@ _ASCII_TWINS = str.maketrans(
         "—": "-",
         "─": "-",
         "…": "..",
+        "→": "->",
+        **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
     }
 )
 

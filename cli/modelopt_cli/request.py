@@ -17,7 +17,7 @@ from compress_core.select import Pattern, Selector, Where
 from compress_core.spec import Spec, from_config, load
 from modelopt_cli.command import Flag
 from modelopt_cli.completion import one_of
-from modelopt_cli.options import PATH, Selecting, Storing
+from modelopt_cli.options import PATH, Choosing, Selecting, Storing
 from modelopt_cli.pass_options import parse_pass
 
 
@@ -45,16 +45,17 @@ def spec_from_flags(name: str, chosen: Mapping[str, Any]) -> Spec:
 
 def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
     """``spec`` with what the flags say on top: ``--match`` replaces, ``--ignore`` adds."""
-    select = _selector(spec.pipeline.select, selecting)
+    select = selection(spec.pipeline.select, selecting)
     given = {"layout": storing.layout, "shard_size": storing.shard_size}
     said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     output = replace(spec.output, **said)
     return replace(spec, pipeline=replace(spec.pipeline, select=select), output=output)
 
 
-def _selector(select: Selector, selecting: Selecting) -> Selector:
-    match = tuple(Pattern(text, where="--match") for text in selecting.match)
-    ignore = tuple(Pattern(text, where="--ignore") for text in selecting.ignore)
+def selection(select: Selector, choosing: Choosing) -> Selector:
+    """``select`` with ``--match`` in the place of its own patterns, and ``--ignore`` besides."""
+    match = tuple(Pattern(text, where="--match") for text in choosing.match)
+    ignore = tuple(Pattern(text, where="--ignore") for text in choosing.ignore)
     return replace(select, match=match or select.match, ignore=select.ignore + ignore)
 
 

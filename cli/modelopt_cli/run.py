@@ -58,9 +58,7 @@ class Errand:
 
     def settings(self) -> Settings:
         """The core's settings, as far as flags change them."""
-        given = {"max_memory": self.limiting.max_memory, "jobs": self.limiting.jobs}
-        said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        return replace(compress_core.Settings(), replace=self.writing.force, **said)
+        return self.limiting.applied(compress_core.Settings(replace=self.writing.force))
 
     def carry_out(self, work: Callable[[Settings], Report], settings: Settings) -> None:
         """Do ``work`` under a meter, and tell what came of it."""

@@ -53,6 +53,13 @@ def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
     return rounded
 
 
+def native(raw: NDArray[Any], code: str) -> NDArray[Any]:
+    """Values of ``raw`` in a dtype that NumPy calculates with, exactly: float64 for F64, else
+    float32. F32 and F64 are not copied.
+    """
+    return raw if code in ("F32", "F64") else widen(raw, code)
+
+
 def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
     """``values`` rounded once, half to even, to the storage dtype of ``code``.
 

@@ -34,7 +34,6 @@ def ranks(kept_mask: NDArray[np.bool_], kept: int) -> NDArray[np.uint32]:
 
 
 def masks(rank: NDArray[np.uint32], kept: int, width: int) -> NDArray[np.bool_]:
-    """The inverse of :func:`ranks`; a rank that no pattern has is taken as the last pattern."""
-    known = _patterns(kept, width)
-    found = known[np.minimum(rank, len(known) - 1)]
+    """The inverse of :func:`ranks`; every rank must be below C(width, kept)."""
+    found = _patterns(kept, width)[rank]
     return (found[..., None] >> np.arange(width, dtype=np.uint32) & np.uint32(1)).astype(np.bool_)

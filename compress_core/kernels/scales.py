@@ -53,8 +53,7 @@ def _rounded(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.f
 
 def _checked(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
     if values.size and not np.abs(values).max() <= _LARGEST[dtype]:
-        raise UnsupportedError(
-            f"a {noun} of its groups does not fit {dtype}",
-            hint="pass --scale-dtype f32" if dtype != "F32" else None,
-        )
+        # only distances from a mean are larger than float32
+        hint = "pass --center none" if dtype == "F32" else "pass --scale-dtype f32"
+        raise UnsupportedError(f"a {noun} of its groups does not fit {dtype}", hint=hint)
     return values

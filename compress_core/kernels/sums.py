@@ -29,6 +29,12 @@ def ordered_sum(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(sums[..., 0])
 
 
+def square_sum(values: NDArray[Any]) -> float:
+    """Σ values² over all elements; not finite where a value or a square is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(ordered_sum(np.square(values, dtype=np.float64).reshape(-1)))
+
+
 def group_sum(
     values: NDArray[np.float32], kept: NDArray[np.bool_] | None
 ) -> dict[str, NDArray[Any]]:

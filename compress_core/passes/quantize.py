@@ -167,9 +167,9 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
         return "the layout holds no group means"
     if stored["scale"].dtype not in limits.scale_dtypes:
         return f"the layout holds no {stored['scale'].dtype} scales"
-    width = scheme.width(info.matrix[1])
-    if info.matrix[1] % width and not limits.ragged_groups:
-        return f"{info.matrix[1]} columns are no multiple of the group size {width}"
+    size = scheme.group_size
+    if isinstance(size, int) and info.matrix[1] % size and not limits.ragged_groups:
+        return f"{info.matrix[1]} columns are no multiple of the group size {size}"
     return None
 
 

@@ -108,6 +108,24 @@ def test_an_abandoned_sweep_ends_its_threads(jobs: int) -> None:
     assert len(begun) <= 2 * jobs + 1
 
 
+def test_what_has_not_begun_when_a_sweep_is_abandoned_never_begins() -> None:
+    begun: list[int] = []
+    free = threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item:
+            free.wait(10)
+
+    running = sweep(range(100), work, 2)
+    next(running)
+    release = threading.Timer(0.2, free.set)
+    release.start()
+    running.close()  # type: ignore[attr-defined]
+    release.join()
+    assert begun == [0, 1, 2], "item 3 was waiting for a thread"
+
+
 def test_an_exception_of_the_items_themselves_ends_the_threads_too() -> None:
     before = threading.active_count()
 

@@ -153,7 +153,10 @@ def test_of_nothing_there_are_no_sums() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_tensor_with_nan_or_infinity_says_so_without_a_warning(code: str, bad: float) -> None:
     raw = normal(6, 3, code)
-    special = {"BF16": 0x7FC0 if np.isnan(bad) else 0x7F80, "F16": 0x7E00 if np.isnan(bad) else 0x7C00}
+    special = {
+        "BF16": 0x7FC0 if np.isnan(bad) else 0x7F80,
+        "F16": 0x7E00 if np.isnan(bad) else 0x7C00,
+    }
     raw[4, 1] = special.get(code, bad)
     for found in (observe(tile_of(raw, code)), observe_kept(raw.reshape(-1), code)):
         stats = ErrorStats()

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from compress_core import Settings, Spec, compress, from_config, open_logical, plan, restore
+from compress_core import (
+    Settings,
+    Spec,
+    compress,
+    from_config,
+    open_logical,
+    plan,
+    plan_restore,
+    restore,
+)
 from compress_core.errors import (
     InputError,
     NonFiniteError,
@@ -374,6 +383,23 @@ def test_a_folder_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
     )
     assert one == other
     assert report.totals.tensor_bytes_out == one["metadata"]["total_size"]
+
+
+@pytest.mark.parametrize("passes", [[INT4], [HALF, INT4], [GLOBAL], []])
+def test_what_restore_would_write_is_known_from_headers_to_the_byte(
+    passes: list[dict[str, Any]], weights: Path, folder: Path, tmp_path: Path
+) -> None:
+    for source in (weights, folder):
+        small, dense = tmp_path / f"{source.name}.small", tmp_path / f"{source.name}.dense"
+        compress(source, small, spec(*passes))
+        promised = plan_restore(small)
+        report = restore(small, dense)
+        assert (promised.kind, promised.totals.exactness) == ("plan", "exact")
+        assert sorted(promised.files.values()) == sorted(report.files.values())
+        assert promised.totals.bytes_out == report.totals.bytes_out
+        sizes = [path.stat().st_size for path in ([dense] if dense.is_file() else dense.iterdir())]
+        assert report.totals.bytes_out <= sum(sizes)
+        assert by_name(promised) == by_name(report)
 
 
 @pytest.mark.parametrize("layout", ["packed", "dense"])

@@ -36,6 +36,7 @@ def weights(tmp_path: Path) -> Path:
         "attention_mask": np.ones((4, 4), np.bool_),
         "empty.weight": np.zeros((0, 32), np.float32),
         "thin.weight": np.ones((3, 1), np.float16),
+        "even.weight": np.ones((1, 4), np.float16),
     }
     path = tmp_path / "in.safetensors"
     save_file(tensors, path)
@@ -64,6 +65,7 @@ def test_every_float_matrix_is_taken_and_all_else_is_kept_with_a_reason(weights:
         "layers.1.up_proj.weight": None,
         "layers.1.conv.weight": None,
         "thin.weight": None,
+        "even.weight": None,
         "norm.weight": "1-D",
         "steps": "no float weight (I64)",
         "scale": "0-D",
@@ -100,7 +102,8 @@ def test_each_condition_is_said_as_the_reason(weights: Path) -> None:
 
 def test_codes_that_would_not_be_smaller_are_not_made_and_that_is_said(weights: Path) -> None:
     plan = planned(weights, [{"pass": "quantize", "bits": 8}])
-    assert reasons(plan)["thin.weight"] == "int8 channel would not be smaller"
+    for name in ("thin.weight", "even.weight"):  # larger, and just as large
+        assert reasons(plan)[name] == "int8 channel would not be smaller"
     dense = planned(weights, [{"pass": "quantize", "bits": 8}], output={"layout": "dense"})
     assert reasons(dense)["thin.weight"] is None, "nothing gets smaller there anyway"
 
@@ -109,6 +112,7 @@ def test_a_second_pass_takes_what_the_first_one_left(weights: Path) -> None:
     plan = planned(weights, [{**HALF, "match": ["*.up_proj"]}, {**INT4, "ignore": ["layers.1.*"]}])
     assert forms(plan) == {
         "embed_tokens.weight": "int4 channel",
+        "even.weight": "int4 channel",
         "layers.0.up_proj.weight": "int4 channel sparse",
         "layers.1.up_proj.weight": "sparse",
     }
@@ -121,6 +125,7 @@ def test_the_first_rule_that_matches_wins(weights: Path) -> None:
     plan = planned(weights, [{**INT4, "rules": rules}])
     assert forms(plan) == {
         "embed_tokens.weight": "int4 channel",
+        "even.weight": "int4 channel",
         "layers.0.up_proj.weight": "int8 channel",
         "layers.1.up_proj.weight": "int2 channel",
         "layers.1.conv.weight": "int2 channel",
@@ -246,7 +251,7 @@ def test_tensors_decide_together_where_the_pass_says_so(weights: Path) -> None:
     alone = targets_of(planned(weights, [HALF]), 0)
     assert all(len(targets) == 1 for _, targets in alone)
     (together,) = targets_of(planned(weights, [{**HALF, "scope": "global"}]), 0)
-    assert len(together[1]) == len(alone) == 5
+    assert len(together[1]) == len(alone) == 6
     rules = [{"match": ["layers.0.*"], "sparsity": 0.9}]
     split = targets_of(planned(weights, [{**HALF, "scope": "tensor", "rules": rules}]), 0)
     assert sorted({work.config()["sparsity"] for work, _ in split}) == [0.5, 0.9]

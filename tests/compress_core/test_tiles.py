@@ -147,6 +147,26 @@ def test_moved_values_take_the_place_of_codes_and_stay_masked() -> None:
     assert bits(moved) == before
 
 
+def test_float64_keeps_the_precision_of_what_does_not_move() -> None:
+    raw = np.array([[1 + 2.0**-50, 1e-300, 2 + 2.0**-50, 1e-300]])
+    tile = Tile(TensorInfo("w", DTYPES["F64"], (1, 4), 32), 0, raw, 1)
+    tile.move(tile.values.clip(-1.5, 1.5))
+    tile.prune(np.array([[False, False, False, True]]))
+    assert tile.stored().tolist() == [[1 + 2.0**-50, 1e-300, 1.5, 0.0]]
+
+
+def test_a_float64_element_that_did_not_move_keeps_its_precision() -> None:
+    fine = 1 + 2.0**-50
+    raw = np.array([[fine, fine, 2.0, fine]])
+    tile = Tile(TensorInfo("w", DTYPES["F64"], (1, 4), 32), 0, raw, 1)
+    tile.prune(np.array([[False, False, False, True]]))
+    tile.move(np.array([[1.0, 1.5, 3.0, 1.0]], np.float32))
+    assert tile.stored().tolist() == [[fine, 1.5, 3.0, 0.0]]
+    scheme = SCHEMES[0]
+    tile.quantize(quantized(tile, scheme))
+    assert tile.stored().tolist() == tile.values.astype(np.float64).tolist()
+
+
 def test_a_decoded_value_beyond_the_dtype_is_stored_as_its_largest_number() -> None:
     tile = tile_of(np.full((1, 2), 65504.0, np.float32), "F16")
     tile.move(np.array([[65520.0, np.inf]], np.float32))

@@ -79,7 +79,9 @@ def test_tiles_in_work_at_once_fit_the_limit(
     tiling = Tiling(limit, jobs)
     tensors = [info(*shape) for shape in many]
     grains = [grain_rows(tensor, multiple) for tensor in tensors]
-    largest = max(min(grain, one.shape[0]) * one.shape[1] for one, grain in zip(tensors, grains, strict=True))
+    largest = max(
+        min(grain, one.shape[0]) * one.shape[1] for one, grain in zip(tensors, grains, strict=True)
+    )
     threads = tiling.threads(largest)
     assert 1 <= threads <= jobs
     for tensor, grain in zip(tensors, grains, strict=True):
@@ -136,3 +138,18 @@ def test_a_grain_larger_than_the_tensor_counts_as_the_tensor() -> None:
 
 def test_no_rows_are_no_tiles() -> None:
     assert list(Tiling(LEAST_MEMORY, 1).cut(info(0, 5), 8)) == []
+
+
+@settings(deadline=None)
+@given(shapes, st.integers(1, 100_000), memory, st.integers(1, 16))
+def test_spans_cover_all_elements_in_order_in_whole_grains(
+    shape: tuple[int, int], grain: int, limit: int, jobs: int
+) -> None:
+    tensor = info(shape[0] % 50, shape[1])
+    at = 0
+    for start, stop in Tiling(limit, jobs).spans(tensor, grain):
+        assert start == at < stop
+        assert stop % grain == 0 or stop == tensor.elements
+        assert (stop - start) * PER_ELEMENT <= limit - INTERPRETER
+        at = stop
+    assert at == tensor.elements

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from compress_core.errors import InputError, OutputError
+from compress_core.errors import (
+    FormatError,
+    InputError,
+    ModelOptError,
+    OutputError,
+    SpecError,
+    UnsupportedError,
+)
 from compress_core.settings import Progress
 from modelopt_cli.console import Output, ReaderGoneError
 from modelopt_cli.progress import Bar, Lines, Silent
@@ -51,6 +58,22 @@ def test_an_error_cannot_drive_the_terminal() -> None:
     console, _, err = output()
     console.error(InputError("bad tensor \x1b[2J\nx", where="\x07", hint="[red]"))
     assert err.getvalue() == "error: bad tensor \\x1b[2J\\nx\n  \\x07\nhint: [red]\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (FormatError("cut short", where="a b"), "get it again, and compare: sha256sum 'a b'"),
+        (UnsupportedError("an odd thing", where="x"), "see what is read: modelopt list formats"),
+        (InputError("no such file", where="x"), "look at it: ls -l x"),
+        (OutputError("disk full", where="x"), "write it somewhere else: --output PATH"),
+        (SpecError("not YAML", where="x:1"), "see what may stand there: modelopt spec schema"),
+    ],
+)
+def test_there_is_always_something_that_can_be_done(error: ModelOptError, hint: str) -> None:
+    console, _, err = output()
+    console.error(error)
+    assert err.getvalue().splitlines()[-1] == f"hint: {hint}"
 
 
 def test_quiet_leaves_errors_only() -> None:

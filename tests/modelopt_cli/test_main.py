@@ -179,7 +179,11 @@ def test_a_full_stdout_is_an_error(
             check=False,
         )
     assert done.returncode == 4
-    assert done.stderr == "error: cannot write the result: No space left on device\n  stdout\n"
+    assert done.stderr.splitlines() == [
+        "error: cannot write the result: No space left on device",
+        "  stdout",
+        "hint: send it to another disk: > FILE",
+    ]
 
 
 def test_no_stdout_at_all_ends_quietly(clean_environment: dict[str, str]) -> None:

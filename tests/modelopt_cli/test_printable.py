@@ -28,6 +28,8 @@ def test_control_characters_are_shown(text: str, shown: str) -> None:
 
 
 def test_signs_have_ascii_twins() -> None:
+    assert printable("F32 → F16", "ascii") == "F32 -> F16"
+    assert printable("▁▂▃▄▅▆▇█", "ascii") == "_.:-=+*#"
     assert printable("‖W−Ŵ‖ ≤ 3.88×", "ascii") == "||W-W'|| <= 3.88x"
 
 

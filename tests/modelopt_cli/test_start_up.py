@@ -30,7 +30,8 @@ def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["prune", "--help"], ["spec", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], ["prune", "--help"], ["diff", "--help"], ["spec", "--help"]],
 )
 def test_help_loads_nothing_heavy(clean_environment: dict[str, str], arguments: list[str]) -> None:
     assert not loaded(clean_environment, *arguments) & {"numpy", "rich", "yaml", "ml_dtypes"}

@@ -1,32 +1,53 @@
-"""Show what is in files and checkpoints, from their headers alone."""
+"""Show what is in files and checkpoints."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
 
-from compress_core.errors import ModelOptError
-from modelopt_cli.command import Command
+import compress_core
+from compress_core.errors import ModelOptError, UsageError
+from modelopt_cli.allocator import keep_freed_memory
+from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import Contents, contents_of
-from modelopt_cli.options import PATH, Showing, takes
+from modelopt_cli.options import PATH, Limiting, Showing, takes
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_contents import ContentsResult
+from modelopt_cli.render.of_statistics import StatisticsResult
+
+Look = Callable[[Path], Contents]
 
 
 @click.command(cls=Command)
 @click.pass_obj
 @click.argument("paths", metavar="PATH…", type=PATH, nargs=-1, required=True)
-@takes(Showing)
-def command(output: Output, paths: tuple[Path, ...], showing: Showing) -> None:
+@click.option(
+    "--stats",
+    cls=Flag,
+    section="Results",
+    is_flag=True,
+    help="Read the data too: range, zeros, NaN, a histogram, and values that need less room.",
+)
+@takes(Limiting, Showing)
+def command(
+    output: Output, paths: tuple[Path, ...], stats: bool, limiting: Limiting, showing: Showing
+) -> None:
     """Show tensors, sizes and metadata of every PATH, a safetensors file or a checkpoint folder.
 
-    Only headers are read. Of a file that modelopt compressed, what each tensor has become is shown.
+    Without --stats only headers are read. Of a file that modelopt compressed, what each tensor has
+    become is shown, and the statistics are those of the values that restore would write.
     """
-    found, failed = _all_of(paths)
+    if not stats and limiting != Limiting():
+        raise UsageError("headers are read without limits", hint="--stats reads the data")
+    with _reading(output, limiting) if stats else nullcontext(contents_of) as look:
+        found, failed = _all_of(paths, look)
     if found:
-        show(ContentsResult(tuple(found), showing.per_tensor), output, showing)
+        shown = StatisticsResult if stats else ContentsResult
+        show(shown(tuple(found), showing.per_tensor), output, showing)
     for contents in found:
         for note in contents.notes:
             output.note(note)
@@ -36,12 +57,21 @@ def command(output: Output, paths: tuple[Path, ...], showing: Showing) -> None:
         raise failed[-1]  # the exit code is decided where all are
 
 
-def _all_of(paths: tuple[Path, ...]) -> tuple[list[Contents], list[ModelOptError]]:
+@contextmanager
+def _reading(output: Output, limiting: Limiting) -> Iterator[Look]:
+    """A look at a file that takes in its data, under a meter."""
+    keep_freed_memory()
+    with output.metered() as meter:
+        settings = limiting.applied(compress_core.Settings(progress=meter))
+        yield lambda path: contents_of(path, settings)
+
+
+def _all_of(paths: tuple[Path, ...], look: Look) -> tuple[list[Contents], list[ModelOptError]]:
     found: list[Contents] = []
     failed: list[ModelOptError] = []
     for path in paths:
         try:
-            found.append(contents_of(path))
+            found.append(look(path))
         except ModelOptError as error:
             failed.append(error)
     return found, failed

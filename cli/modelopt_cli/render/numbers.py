@@ -36,6 +36,22 @@ def percent(part: int | None, whole: int) -> str:
     return NOTHING if part is None or not whole else f"{100 * part / whole:.1f}"
 
 
+def share(part: int | None, whole: int) -> str:
+    """``percent``, but never 0 of something or 100 of less than all."""
+    if part is None or not whole:
+        return NOTHING
+    if 0 < part / whole < 0.001:
+        return "<0.1"
+    return ">99.9" if 0.999 < part / whole < 1 else percent(part, whole)
+
+
+def extreme(value: float | int | None) -> str:
+    """The end of a range: integers whole as long as they are short."""
+    if isinstance(value, int) and abs(value) < 10**6:
+        return str(value)
+    return magnitude(value)
+
+
 def shape(sides: tuple[int, ...]) -> str:
     """``4096×11008``; a scalar has no sides."""
     return "×".join(map(str, sides)) or "scalar"

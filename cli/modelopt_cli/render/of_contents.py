@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,27 +48,37 @@ class ContentsResult:
 
     def sheets(self) -> Sequence[Sheet]:
         """One table a file."""
-        return [self._sheet(contents) for contents in self.files]
+        return [self.sheet(contents) for contents in self.files]
 
-    def _sheet(self, contents: Contents) -> Sheet:
-        rows = [_row(group) for group in self._groups(contents)]
+    def sheet(self, contents: Contents) -> Sheet:
+        """The table about one file."""
+        rows = [_row(group) for group in self.groups(contents)]
         count = str(len(contents.tensors))
         rows.append(Row(("all", count, "", "", "", megabytes(contents.nbytes), ""), total=True))
+        return self.sheet_of(contents, _COLUMNS, rows)
+
+    def sheet_of(self, contents: Contents, columns: Sequence[Column], rows: Sequence[Row]) -> Sheet:
+        """A table about one file, with what else is to be said of it."""
         return Sheet(
-            columns=_COLUMNS,
+            columns=tuple(columns),
             rows=tuple(rows),
             lines=tuple(_sentences(contents)),
             title=contents.path if len(self.files) > 1 else None,
         )
 
-    def _groups(self, contents: Contents) -> list[Group[TensorContents]]:
+    def small_kind(self, tensor: TensorContents) -> Hashable:
+        """What small tensors on one line have in common: all that their line says."""
+        return tensor.dtype, tensor.form, tensor.role
+
+    def groups(self, contents: Contents) -> list[Group[TensorContents]]:
+        """The lines of the table, without the last."""
         if self.per_tensor:
             return unfolded(contents.tensors, lambda tensor: tensor.name)
         return folded(
             contents.tensors,
             name=lambda tensor: tensor.name,
             kind=lambda tensor: (tensor.dtype, tensor.shape, tensor.form, tensor.role),
-            small_kind=lambda tensor: (tensor.dtype, tensor.form, tensor.role),
+            small_kind=self.small_kind,
             size=lambda tensor: tensor.nbytes,
         )
 

@@ -43,7 +43,7 @@ class Places:
         if isinstance(chosen, Plain):
             return None
         if isinstance(chosen, Ranked):
-            return unpacked_ranks(self._rows("ranks", start, stop), chosen.runs)
+            return self._ranked(chosen, start, stop)
         if isinstance(chosen, KeptRows):
             return np.broadcast_to(self._row_mask()[start:stop, None], shape)
         if isinstance(chosen, KeptColumns):
@@ -85,11 +85,19 @@ class Places:
     def _in_blocks(self) -> bool:
         return self._arrangement.structure.kind == "block"
 
+    def _ranked(self, chosen: Ranked, start: int, stop: int) -> NDArray[np.bool_]:
+        try:
+            return unpacked_ranks(self._rows("ranks", start, stop), chosen.runs)
+        except FormatError as error:
+            raise self._damaged(error.message) from error
+
     def _scattered(self, start: int, stop: int) -> NDArray[np.bool_]:
         structure, columns = self._arrangement.structure, self._info.matrix[1]
         if not self._in_blocks:
             return bits.unpack_mask(self._rows("mask", start, stop), columns)
-        high, wide = structure.height, structure.width
+        # a record may name blocks far larger than its tensor
+        high = min(structure.height, self._info.matrix[0])
+        wide = min(structure.width, columns)
         first = start // high
         stored = self._rows("mask", first, -(-stop // high))
         tall = np.repeat(bits.unpack_mask(stored, -(-columns // wide)), high, axis=0)

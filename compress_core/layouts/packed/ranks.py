@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.errors import FormatError
 from compress_core.kernels import bits, patterns
 from compress_core.layouts.packed.runs import Run
 
@@ -25,7 +26,10 @@ def packed_ranks(kept: NDArray[np.bool_], runs: Sequence[Run]) -> NDArray[np.uin
 
 
 def unpacked_ranks(stream: NDArray[np.uint8], runs: Sequence[Run]) -> NDArray[np.bool_]:
-    """The inverse of :func:`packed_ranks`: (rows, bytes) → kept masks (rows, columns)."""
+    """The inverse of :func:`packed_ranks`: (rows, bytes) → kept masks (rows, columns).
+
+    :raises FormatError: a rank that no pattern has.
+    """
     rows = len(stream)
     places = bits.unpack_mask(stream, sum(run.groups * run.rank_bits for run in runs))
     pieces, at = [], 0
@@ -35,6 +39,8 @@ def unpacked_ranks(stream: NDArray[np.uint8], runs: Sequence[Run]) -> NDArray[np
         ranks = np.zeros((rows, run.groups), np.uint32)
         if run.rank_bits:
             ranks[:] = bits.unpack(own, run.rank_bits, run.groups)
+        if ranks.max(initial=0) >= run.patterns:
+            raise FormatError(f"a rank beyond the {run.patterns} patterns of its groups")
         masks = patterns.masks(ranks, run.kept, run.width)
         pieces.append(masks.reshape(rows, run.groups * run.width))
     return np.concatenate(pieces, axis=1)

@@ -5,8 +5,10 @@ No NumPy here: what the tensors are is known from headers alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Reader
@@ -36,9 +38,11 @@ class PackedReader(Reader):
         }
         self._tensors: dict[str, PackedTensor] = {}
         self.errors: dict[str, ErrorResult] = {}
-        for strings in stored.metadata.values():
-            self._adopt(strings)
-        self.infos, self.shards = self._logical()
+        for file, strings in stored.metadata.items():
+            with _located(self.path / file):
+                self._adopt(strings)
+        with _located(self.path):
+            self.infos, self.shards = self._logical()
         self.forms = {name: tensor.form for name, tensor in self._tensors.items()}
 
     def _adopt(self, strings: Mapping[str, str]) -> None:
@@ -71,7 +75,10 @@ class PackedReader(Reader):
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         tensor = self._tensors.get(name)
-        return self._stored.read(name, start, stop) if tensor is None else tensor.read(start, stop)
+        if tensor is None:
+            return self._stored.read(name, start, stop)
+        with _located(self.path / self.shards[name]):
+            return tensor.read(start, stop)
 
     def read_bytes(self, name: str, start: int, stop: int) -> bytes:
         return self._stored.read_bytes(name, start, stop)
@@ -86,6 +93,16 @@ class PackedReader(Reader):
 
     def close(self) -> None:
         self._stored.close()
+
+
+@contextmanager
+def _located(file: Path) -> Iterator[None]:
+    """Name the file in errors of those who know their tensor alone."""
+    try:
+        yield
+    except FormatError as error:
+        said = error.message if error.where is None else f"tensor {error.where}: {error.message}"
+        raise FormatError(said, where=str(file), hint=error.hint) from error
 
 
 class PackedTensor:

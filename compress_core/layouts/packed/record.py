@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,8 @@ from compress_core.tensors import Form, Structure, TensorInfo
 KEY = "modelopt.packed"
 ERRORS_KEY = "modelopt.errors"
 VERSION = 1
+
+_LARGEST = sys.float_info.max
 
 Sums = tuple[float, float, float, int]
 
@@ -122,12 +125,14 @@ def _form(record: Any) -> tuple[tuple[int, ...], Form]:
     if not isinstance(record, dict) or str(record.get("dtype")) not in DTYPES:
         raise FormatError(f"{KEY} has a form of no known dtype")
     shape = record.get("shape")
-    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+    if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape):
         raise FormatError(f"{KEY} has a form with shape {shape!r}")
     dtype = DTYPES[str(record["dtype"])]
     if not dtype.is_weight:
         raise FormatError(f"{KEY} has a form of dtype {dtype}, which is never compressed")
-    return tuple(shape), Form(dtype, _scheme(record), _sparsity(record))
+    scheme, sparsity = _scheme(record), _sparsity(record)
+    # what is listed was changed: where there are neither codes nor zeros, its values were
+    return tuple(shape), Form(dtype, scheme, sparsity, moved=scheme is None and sparsity is None)
 
 
 def _scheme(record: Mapping[str, Any]) -> Any:
@@ -162,6 +167,6 @@ def read_errors(metadata: Mapping[str, str]) -> list[Sums]:
 
 def _sums(row: Any) -> Sums:
     numbers = isinstance(row, list) and len(row) == 4
-    if not numbers or not all(type(one) in (int, float) and one >= 0 for one in row):
+    if not numbers or not all(type(one) in (int, float) and 0 <= one <= _LARGEST for one in row):
         raise FormatError(f"{ERRORS_KEY} has a row that is not four numbers")
     return float(row[0]), float(row[1]), float(row[2]), int(row[3])

@@ -19,9 +19,14 @@ class Run(NamedTuple):
     kept: int
 
     @property
+    def patterns(self) -> int:
+        """Patterns that a group can have: C(width, kept)."""
+        return comb(self.width, self.kept)
+
+    @property
     def rank_bits(self) -> int:
         """Bits that tell the pattern of one group: ceil(log2 C(width, kept)); 3 for 2:4."""
-        return (comb(self.width, self.kept) - 1).bit_length()
+        return (self.patterns - 1).bit_length()
 
 
 def runs(columns: int, kept: int, width: int) -> list[Run]:

@@ -15,7 +15,9 @@ SHAPES = [(n, m) for m in range(1, 9) for n in range(m + 1)] + [(8, 16), (15, 16
 
 def ordered(kept: int, width: int) -> list[int]:
     """Every pattern as an integer, rising."""
-    return sorted(sum(1 << column for column in chosen) for chosen in combinations(range(width), kept))
+    return sorted(
+        sum(1 << column for column in chosen) for chosen in combinations(range(width), kept)
+    )
 
 
 def as_mask(pattern: int, width: int) -> list[bool]:
@@ -57,9 +59,3 @@ def test_arrays_of_any_shape_go_there_and_back() -> None:
 def test_no_groups_have_no_ranks() -> None:
     assert patterns.ranks(np.zeros((3, 0, 4), np.bool_), 2).shape == (3, 0)
     assert patterns.masks(np.zeros((3, 0), np.uint32), 2, 4).shape == (3, 0, 4)
-
-
-@pytest.mark.parametrize("rank", [6, 7, 2**32 - 1])
-def test_a_rank_that_no_pattern_has_is_the_last_one(rank: int) -> None:
-    found = patterns.masks(np.array([rank], np.uint32), 2, 4)
-    assert found.tolist() == [[False, False, True, True]]

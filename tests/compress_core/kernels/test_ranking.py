@@ -61,7 +61,9 @@ def test_nothing_is_chosen_of_nothing(shape: tuple[int, int]) -> None:
 
 
 def test_all_equal_keys_lose_the_highest_indices() -> None:
-    assert ranking.smallest(np.full((1, 6), 9, np.uint32), 2)[0].tolist() == [False] * 4 + [True] * 2
+    assert (
+        ranking.smallest(np.full((1, 6), 9, np.uint32), 2)[0].tolist() == [False] * 4 + [True] * 2
+    )
 
 
 @settings(deadline=None)

@@ -21,7 +21,7 @@ LARGEST = {"F16": 65504.0, "BF16": 3.3895313892515355e38, "F32": float(np.finfo(
 def grid(dtype: str) -> NDArray[np.float64]:
     """All positive finite numbers of a 16-bit format, rising."""
     numbers = np.arange(1, 1 << 15, dtype=np.uint16).view(NATIVE[dtype]).astype(np.float32)
-    return numbers[np.isfinite(numbers)].astype(np.float64)
+    return np.asarray(numbers[np.isfinite(numbers)], dtype=np.float64)
 
 
 def scales(dtype: str) -> st.SearchStrategy[float]:
@@ -74,7 +74,9 @@ def test_float32_scales_stay_as_they_are_unless_they_are_too_small() -> None:
         assert np.array_equal(stored_scale(scale, "F32", upwards=upwards), expected)
 
 
-@pytest.mark.parametrize(("dtype", "floor"), [("F16", 2.0**-24), ("BF16", 2.0**-126), ("F32", 2.0**-126)])
+@pytest.mark.parametrize(
+    ("dtype", "floor"), [("F16", 2.0**-24), ("BF16", 2.0**-126), ("F32", 2.0**-126)]
+)
 @pytest.mark.parametrize("upwards", [False, True])
 def test_a_scale_never_becomes_zero(dtype: str, floor: float, upwards: bool) -> None:
     for tiny in (2.0**-149, floor / 4, floor):
@@ -94,7 +96,9 @@ def test_the_largest_scale_fits_and_the_next_float32_does_not(dtype: str, upward
     largest = LARGEST[dtype]
     assert stored_scale(one(largest), dtype, upwards=upwards).tolist() == [[largest]]
     beyond = np.nextafter(np.float32(largest), np.float32(np.inf))
-    with pytest.raises(UnsupportedError, match=f"a scale of its groups does not fit {dtype}") as info:
+    with pytest.raises(
+        UnsupportedError, match=f"a scale of its groups does not fit {dtype}"
+    ) as info:
         stored_scale(np.array([[1.0, beyond]], np.float32), dtype, upwards=upwards)
     assert info.value.hint == "pass --scale-dtype f32"
 
@@ -106,10 +110,10 @@ def test_what_is_not_finite_is_no_scale(dtype: str, bad: float) -> None:
         stored_scale(one(bad), dtype)
 
 
-def test_the_hint_never_names_the_dtype_that_was_too_small() -> None:
+def test_what_float32_does_not_hold_is_a_distance_from_a_mean() -> None:
     with pytest.raises(UnsupportedError) as info:
         stored_scale(one(np.inf), "F32")
-    assert "f32" not in (info.value.hint or "")
+    assert info.value.hint == "pass --center none"
 
 
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
@@ -121,7 +125,9 @@ def test_a_mean_is_rounded_with_its_sign_and_may_be_zero(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["F16", "BF16"])
 def test_a_mean_that_does_not_fit_is_said(dtype: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"a mean of its groups does not fit {dtype}") as info:
+    with pytest.raises(
+        UnsupportedError, match=f"a mean of its groups does not fit {dtype}"
+    ) as info:
         stored_mean(one(-3.4e38), dtype)
     assert info.value.hint == "pass --scale-dtype f32"
 

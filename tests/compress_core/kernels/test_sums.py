@@ -106,3 +106,15 @@ def test_a_mean_is_rounded_once_and_zero_of_nothing() -> None:
     mean = sums.mean_of(statistics)
     assert mean.dtype == np.float32
     assert mean.tolist() == [[float(np.float32(1 / 3)), 0.0]]
+
+
+def test_squares_are_taken_in_float64_and_summed_in_the_same_order() -> None:
+    values = hard(1000, np.float32).reshape(25, 40)
+    squares = [float(value) ** 2 for value in values.ravel().tolist()]
+    assert sums.square_sum(values).hex() == reference(squares).hex()
+    assert sums.square_sum(values[:, :0]) == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_square_that_is_not_finite_makes_the_sum_so_without_a_warning(bad: float) -> None:
+    assert not np.isfinite(sums.square_sum(np.array([1.0, bad, -bad])))

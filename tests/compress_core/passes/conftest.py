@@ -77,7 +77,9 @@ class Small:
 def joined(tiles: Sequence[Tile]) -> Tile:
     """One tile of all rows; its mask is never ``None``."""
     whole = Tile(tiles[0].info, 0, np.concatenate([tile.raw for tile in tiles]), tiles[0].grain)
-    masks = [np.zeros(tile.raw.shape, np.bool_) if tile.mask is None else tile.mask for tile in tiles]
+    masks = [
+        np.zeros(tile.raw.shape, np.bool_) if tile.mask is None else tile.mask for tile in tiles
+    ]
     whole.move(np.concatenate([tile.values for tile in tiles]))
     whole.prune(np.concatenate(masks))
     return whole

@@ -131,9 +131,7 @@ def test_a_group_is_never_wider_than_the_row(
         (SCHEMES[4], {"scale": Parameter(dtype="F16")}),
     ],
 )
-def test_parameters_are_stored_in_this_order(
-    scheme: Scheme, names: dict[str, Parameter]
-) -> None:
+def test_parameters_are_stored_in_this_order(scheme: Scheme, names: dict[str, Parameter]) -> None:
     assert list(scheme.parameters().items()) == list(names.items())
 
 

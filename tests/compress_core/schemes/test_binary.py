@@ -59,8 +59,8 @@ def test_parameters_codes_and_values_follow_the_formulas(
     found = scheme.fit(values, mask)
     codes = scheme.encode(values, found)
     decoded = scheme.decode(codes, found)
-    assert (codes.dtype, codes.shape) == (np.uint8, values.shape)
-    assert (decoded.dtype, decoded.shape) == (np.float32, values.shape)
+    assert (codes.dtype, codes.shape) == (np.dtype(np.uint8), values.shape)
+    assert (decoded.dtype, decoded.shape) == (np.dtype(np.float32), values.shape)
     assert list(found) == (["mean", "scale"] if center == "mean" else ["scale"])
     width = scheme.width(columns)
     for row in range(6):
@@ -76,7 +76,9 @@ def test_parameters_codes_and_values_follow_the_formulas(
 
 
 matrices = arrays.arrays(
-    np.float32, st.tuples(st.just(1), st.integers(1, 30)), elements=st.floats(-(2.0**50), 2.0**50, width=32)
+    np.float32,
+    st.tuples(st.just(1), st.integers(1, 30)),
+    elements=st.floats(-(2.0**50), 2.0**50, width=32),
 )
 
 
@@ -93,15 +95,19 @@ def test_no_other_scale_has_a_smaller_square_error(
     sign = np.where(scheme.encode(values, found)[0] == 1, 1.0, -1.0)
 
     def error(other: float) -> float:
-        return math.fsum((float(w) - mean - s * other) ** 2 for w, s in zip(values[0], sign, strict=True))
+        return math.fsum(
+            (float(w) - mean - s * other) ** 2 for w, s in zip(values[0], sign, strict=True)
+        )
 
     # the best one for these signs is <w - mean, sign> / n
     inner = ((float(w) - mean) * s for w, s in zip(values[0], sign, strict=True))
     best = math.fsum(inner) / len(sign)
     spread = max(abs(float(w) - mean) for w in values[0])
     # every |w - mean| and the scale itself are rounded to float32, and floored
-    assert abs(scale - best) <= 2.0**-23 * spread + 2.0**-126
-    slack = 2.0**-20 * spread**2 * len(sign)
+    off = 2.0**-23 * spread + 2.0**-126
+    assert abs(scale - best) <= off
+    # the error is a parabola around the best scale; float64 adds its own rounding
+    slack = len(sign) * off**2 + 2.0**-48 * error(scale)
     for factor in (0.0, 0.5, 0.99, 1.01, 2.0):
         assert error(scale) <= error(scale * factor) + slack
 
@@ -173,11 +179,15 @@ def test_huge_values_saturate_without_a_warning() -> None:
 
 def test_deviations_beyond_float32_are_an_error_and_no_warning() -> None:
     values = np.array([[3.4e38, -3.4e38, -3.4e38, -3.4e38]], np.float32)
-    with pytest.raises(UnsupportedError, match="a scale of its groups does not fit F32"):
+    with pytest.raises(UnsupportedError, match="a scale of its groups does not fit F32") as info:
         make("channel", "mean").fit(values, None)
+    assert info.value.hint == "pass --center none"
+    make("channel", "none").fit(values, None)
 
 
-@pytest.mark.parametrize(("dtype", "floor"), [("F32", 2.0**-126), ("F16", 2.0**-24), ("BF16", 2.0**-126)])
+@pytest.mark.parametrize(
+    ("dtype", "floor"), [("F32", 2.0**-126), ("F16", 2.0**-24), ("BF16", 2.0**-126)]
+)
 def test_denormal_deviations_have_the_smallest_scale(dtype: str, floor: float) -> None:
     values = np.array([[2.0**-149, -(2.0**-149)]], np.float32)
     for center in CENTERS:

@@ -46,3 +46,30 @@ def test_decibels() -> None:
 
 def test_shapes() -> None:
     assert (numbers.shape((2, 3)), numbers.shape(())) == ("2×3", "scalar")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 9, "0.0"),
+        (1, 10_000, "<0.1"),
+        (1, 1000, "0.1"),
+        (999, 1000, "99.9"),
+        (9_999, 10_000, ">99.9"),
+        (9, 9, "100.0"),
+        (None, 9, "—"),
+        (0, 0, "—"),
+    ],
+)
+def test_a_share_is_never_rounded_to_nothing_or_all(
+    part: int | None, whole: int, text: str
+) -> None:
+    assert numbers.share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (-128, "-128"), (2**62, "4.61e+18"), (-0.5, "-0.500"), (None, "—"), (3.0, "3.00")],
+)
+def test_ends_of_a_range(value: float | None, text: str) -> None:
+    assert numbers.extreme(value) == text

@@ -75,10 +75,10 @@ def test_what_is_kept_follows_from_the_shape(
     structure: str, scope: str, matrix: tuple[int, int], sparsity: float
 ) -> None:
     rows, columns = matrix
-    zeroed = {
-        "row": lambda n: math.floor(sparsity * n + 0.5),
-        "tensor": lambda n: math.floor(sparsity * n + 0.5),
-    }[scope]
+
+    def zeroed(count: int) -> int:
+        return math.floor(sparsity * count + 0.5)
+
     expected = {
         ("element", "row"): rows * (columns - zeroed(columns)),
         ("element", "tensor"): rows * columns - zeroed(rows * columns),

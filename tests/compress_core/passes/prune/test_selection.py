@@ -63,9 +63,11 @@ def units_of(name: str, values: NDArray[np.float64], work: Prune) -> list[list[U
     """Units of one tensor by rows of its grid."""
     structure = Structure.parse(work.structure)
     rows, columns = values.shape
-    high, wide = {"row": (1, columns), "column": (rows, 1), "block": (structure.height, structure.width)}.get(
-        structure.kind, (1, 1)
-    )
+    high, wide = {
+        "row": (1, columns),
+        "column": (rows, 1),
+        "block": (structure.height, structure.width),
+    }.get(structure.kind, (1, 1))
     grid: list[list[Unit]] = []
     index = 0
     for top in range(0, rows, high):
@@ -98,9 +100,7 @@ def brute(tensors: Tensors, work: Prune) -> dict[str, NDArray[np.bool_]]:
         for name, (code, raw) in tensors.items()
         for line in units_of(name, exact(raw, code), work)
     ]
-    if work.structure == "element" and scope == "row":
-        groups = lines
-    elif scope == "row":
+    if scope == "row":
         groups = lines
     elif scope == "tensor":
         groups = [[unit for line in lines for unit in line if unit[1] == name] for name in tensors]

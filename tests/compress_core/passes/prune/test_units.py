@@ -26,7 +26,11 @@ ELEMENT = Structure("element")
 
 def tile_of(values: NDArray[Any], code: str = "F32", start: int = 0, grain: int = 8) -> Tile:
     """A tile of a tensor ``w`` that holds ``values`` from row ``start`` on."""
-    raw = values.astype(np.float64) if code == "F64" else floats.narrow(values.astype(np.float32), code)
+    raw = (
+        values.astype(np.float64)
+        if code == "F64"
+        else floats.narrow(values.astype(np.float32), code)
+    )
     shape = (start + len(raw), raw.shape[1])
     return Tile(TensorInfo("w", DTYPES[code], shape, 0), start, raw, grain)
 
@@ -104,7 +108,9 @@ def score(values: list[float], norm: str) -> float:
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "max"])
-@pytest.mark.parametrize("structure", ["row", "2x3", "1x4", "3x1", "100x100", "999999999x999999999"])
+@pytest.mark.parametrize(
+    "structure", ["row", "2x3", "1x4", "3x1", "100x100", "999999999x999999999"]
+)
 def test_scores_are_norms_of_units_ragged_ones_included(structure: str, norm: str) -> None:
     rng = np.random.default_rng(4)
     values = rng.integers(-9, 10, (7, 10)) / 4

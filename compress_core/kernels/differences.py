@@ -1,0 +1,117 @@
+"""How far two arrays of elements are apart.
+
+Values are compared, not bits: −0 equals 0, and NaN equals NaN whatever its payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_core.kernels.floats import count_zeros, native
+from compress_core.kernels.sums import square_sum
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far elements of A and B are apart.
+
+    :ivar error_squares: Σ(a−b)² of each grain over the elements that are finite in both;
+        ``reference_squares``: Σa²; ``max_abs``: the largest |a−b|.
+    :ivar differing: elements of different value.
+    :ivar nonfinite: those of them that are NaN or infinite on one side or both.
+    :ivar zeros_a: elements that are zero in A; ``zeros_b``: in B.
+    """
+
+    error_squares: tuple[float, ...] = ()
+    reference_squares: tuple[float, ...] = ()
+    max_abs: float = 0.0
+    differing: int = 0
+    nonfinite: int = 0
+    zeros_a: int = 0
+    zeros_b: int = 0
+
+    @classmethod
+    def joined(cls, parts: Iterable[Distance]) -> Distance:
+        """Of all the elements of ``parts``, in their order."""
+        known = list(parts)
+        return cls(
+            error_squares=tuple(square for one in known for square in one.error_squares),
+            reference_squares=tuple(square for one in known for square in one.reference_squares),
+            max_abs=max((one.max_abs for one in known), default=0.0),
+            differing=sum(one.differing for one in known),
+            nonfinite=sum(one.nonfinite for one in known),
+            zeros_a=sum(one.zeros_a for one in known),
+            zeros_b=sum(one.zeros_b for one in known),
+        )
+
+
+def between_floats(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Distance:
+    """The distance of one grain of floats in storage dtypes, A's and B's.
+
+    As in a report, the difference is taken in float32 (with F64 on one side: in float64), squares
+    and sums in float64 and in the order of :mod:`compress_core.kernels.sums`.
+    """
+    a, b = native(a, codes[0]), native(b, codes[1])
+    zeros_a, zeros_b = count_zeros(a), count_zeros(b)
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN and overflow are looked for below
+        difference = a - b
+    largest = float(np.abs(difference).max(initial=0.0))
+    if np.isfinite(largest):
+        # no two numbers are so near that they have no difference: IEEE 754 underflows gradually
+        differing, nonfinite = difference.size - count_zeros(difference), 0
+    else:
+        unlike, finite = unequal(a, b), np.isfinite(a) & np.isfinite(b)
+        differing, nonfinite = _count(unlike), _count(unlike & ~finite)
+        a, b = np.where(finite, a, 0), np.where(finite, b, 0)
+        with np.errstate(over="ignore"):
+            difference = a.astype(np.float64) - b
+        largest = float(np.abs(difference).max())
+    return Distance(
+        error_squares=(square_sum(difference),),
+        reference_squares=(square_sum(a),),
+        max_abs=largest,
+        differing=differing,
+        nonfinite=nonfinite,
+        zeros_a=zeros_a,
+        zeros_b=zeros_b,
+    )
+
+
+def between_same(a: NDArray[Any], code: str) -> Distance:
+    """The distance of one grain of floats to itself: none, but it has its weight in a total."""
+    values = native(a, code)
+    square = square_sum(values)
+    if not np.isfinite(square):
+        square = square_sum(np.where(np.isfinite(values), values, 0))
+    return Distance(error_squares=(0.0,), reference_squares=(square,))
+
+
+def between_others(a: NDArray[Any], b: NDArray[Any], magnitude: int | None) -> Distance:
+    """How many elements of two arrays of integers, complex numbers or bit patterns are unequal.
+
+    :param magnitude: the bits of a pattern that are not its sign, ``None`` for plain numbers.
+    """
+    zeros_a, zeros_b = (_zeros(one, magnitude) for one in (a, b))
+    return Distance(differing=_count(unequal(a, b)), zeros_a=zeros_a, zeros_b=zeros_b)
+
+
+def unequal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where two arrays have different values."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        different = np.not_equal(a, b)
+    if a.dtype.kind in "fc":
+        different &= ~(np.isnan(a) & np.isnan(b))
+    return np.asarray(different)
+
+
+def _zeros(array: NDArray[Any], magnitude: int | None) -> int:
+    return array.size - _count(array if magnitude is None else array & array.dtype.type(magnitude))
+
+
+def _count(array: NDArray[Any]) -> int:
+    return int(np.count_nonzero(array))
