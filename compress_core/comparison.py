@@ -23,7 +23,7 @@ from compress_core.kernels.exact import exact_sum
 from compress_core.opening import open_logical
 from compress_core.report import ErrorResult
 from compress_core.scanning import Span, Subject, elements, scan, stored_bytes
-from compress_core.select import Selector, unmatched
+from compress_core.select import Selector, told_unmatched
 from compress_core.settings import Settings
 from compress_core.tensors import TensorInfo
 
@@ -72,7 +72,8 @@ def diff(
     settings = settings or Settings()
     chosen = select or Selector()
     with open_logical(a) as first, open_logical(b) as second:
-        notes = [*_notes((first, second)), *_unmatched(chosen, (first, second), settings)]
+        names = list(dict.fromkeys([*first.infos, *second.infos]))
+        notes = told_unmatched(chosen.written, names, settings.on_unmatched)
         tensors = _compared(first, second, chosen, settings)
         return Difference(
             a=Side(str(first.path), first.size()),
@@ -81,43 +82,47 @@ def diff(
             version=__version__,
             metadata=_metadata(first, second) if chosen == Selector() else None,
             config=_config(first, second) if chosen == Selector() else None,
-            notes=tuple(notes),
+            notes=(*_notes(first), *_notes(second), *notes),
         )
 
 
 def _compared(
     first: Reader, second: Reader, chosen: Selector, settings: Settings
 ) -> Iterator[TensorDifference]:
-    ours, theirs = _selected(first, chosen), _selected(second, chosen)
-    found = _Comparison(first, second, settings).of(_pairs(first, second, ours, theirs))
-    for name in dict.fromkeys([*ours, *theirs]):
-        yield found.get(name) or TensorDifference(name, ours.get(name), theirs.get(name))
+    # what is selected in one of them is compared, whatever the other makes of it
+    names = list(dict.fromkeys([*_selected(first, chosen), *_selected(second, chosen)]))
+    found = _Comparison(first, second, settings).of(_pairs(first, second, names))
+    for name in names:
+        yield found.get(name) or TensorDifference(
+            name, first.infos.get(name), second.infos.get(name)
+        )
 
 
-def _selected(reader: Reader, chosen: Selector) -> dict[str, TensorInfo]:
-    return {
-        name: info
-        for name, info in reader.infos.items()
-        if chosen.refuses(info, model.role(info, reader.config)) is None
-    }
+def _selected(reader: Reader, chosen: Selector) -> Iterator[str]:
+    for name, info in reader.infos.items():
+        if chosen.refuses(info, model.role(info, reader.config)) is None:
+            yield name
 
 
-def _pairs(
-    first: Reader, second: Reader, ours: dict[str, TensorInfo], theirs: dict[str, TensorInfo]
-) -> list[Pair]:
+def _pairs(first: Reader, second: Reader, names: Iterable[str]) -> list[Pair]:
     """The tensors whose elements can be compared."""
-    return [
-        Pair(info, by_rows=name in first.forms or name in second.forms, other=theirs[name])
-        for name, info in ours.items()
-        if name in theirs and _comparable(info, theirs[name])
-    ]
+    pairs = (
+        Pair(
+            first.infos[name],
+            by_rows=name in first.forms or name in second.forms,
+            other=second.infos[name],
+        )
+        for name in names
+        if name in first.infos and name in second.infos
+    )
+    return [pair for pair in pairs if _comparable(pair.info, pair.other)]
 
 
 def _comparable(one: TensorInfo, other: TensorInfo) -> bool:
     if one.shape != other.shape:
         return False
-    kinds = [_kind(info.dtype) for info in (one, other)]
-    return one.dtype == other.dtype or (kinds[0] == kinds[1] is not None)
+    kind = _kind(one.dtype)
+    return one.dtype == other.dtype or (kind is not None and kind == _kind(other.dtype))
 
 
 def _kind(dtype: DType) -> str | None:
@@ -260,13 +265,5 @@ def _config(first: Reader, second: Reader) -> KeyDifference | None:
     return KeyDifference.between(first.config, second.config)
 
 
-def _notes(readers: Iterable[Reader]) -> list[str]:
-    return [f"{reader.path}: {note}" for reader in readers for note in reader.notes]
-
-
-def _unmatched(chosen: Selector, readers: Iterable[Reader], settings: Settings) -> list[str]:
-    names = list(dict.fromkeys(name for reader in readers for name in reader.infos))
-    missing = unmatched(chosen.written, names)
-    if missing and settings.on_unmatched == "error":
-        raise missing[0]
-    return [error.message for error in missing] if settings.on_unmatched == "warn" else []
+def _notes(reader: Reader) -> list[str]:
+    return [f"{reader.path}: {note}" for note in reader.notes]

@@ -12,12 +12,12 @@ from typing import Any
 
 from compress_core import model, registry
 from compress_core.container import PartSpec, Reader
-from compress_core.errors import UnmatchedError, UnsupportedError, UsageError
+from compress_core.errors import UnsupportedError, UsageError
 from compress_core.layouts.base import Layout
 from compress_core.passes.base import Pass, Target
 from compress_core.pipeline import Pipeline, Step
 from compress_core.report import Exactness
-from compress_core.select import unmatched
+from compress_core.select import told_unmatched
 from compress_core.spec import Output, Spec
 from compress_core.tensors import Form, Refusal, TensorInfo
 
@@ -116,15 +116,22 @@ def make_plan(
     """
     refuse_quantized(source, spec.pipeline)
     layout = choose_layout(spec.output)
-    notes = _unmatched(spec.pipeline, source, on_unmatched)
+    notes = told_unmatched(spec.pipeline.written, list(source.infos), on_unmatched)
     tensors = {
         name: _plan_tensor(info, source.config, spec.pipeline, layout, keep or {})
         for name, info in source.infos.items()
     }
     plan = Plan(source, spec, layout, tensors, notes)
     _check_forms(plan)
-    if spec.pipeline.steps and not plan.touched():
+    return plan if plan.touched() else _as_copy(plan)
+
+
+def _as_copy(plan: Plan) -> Plan:
+    """A plan that changes nothing: its files keep the names that every loader looks for."""
+    if plan.spec.pipeline.steps:
         plan.notes.append("no tensor is selected: the output is a copy")
+    if plan.spec.output.layout == "auto":
+        return replace(plan, layout=choose_layout(replace(plan.spec.output, layout="dense")))
     return plan
 
 
@@ -148,13 +155,6 @@ def choose_layout(output: Output) -> Layout:
     name = "packed" if output.layout == "auto" else output.layout
     layout: Layout = registry.get("layouts", name)()
     return layout
-
-
-def _unmatched(pipeline: Pipeline, source: Reader, reaction: str) -> list[str]:
-    missing: list[UnmatchedError] = unmatched(pipeline.written, list(source.infos))
-    if missing and reaction == "error":
-        raise missing[0]
-    return [error.message for error in missing] if reaction == "warn" else []
 
 
 def _plan_tensor(

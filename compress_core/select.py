@@ -199,6 +199,18 @@ def unmatched(
     ]
 
 
+def told_unmatched(written: Iterable[Written], names: Sequence[str], reaction: str) -> list[str]:
+    """What is to be said of the patterns that match none of ``names``.
+
+    :param reaction: ``error``, ``warn`` or ``ignore``.
+    :raises UnmatchedError: there is one, and that is an error.
+    """
+    missing = unmatched(written, names)
+    if missing and reaction == "error":
+        raise missing[0]
+    return [error.message for error in missing] if reaction == "warn" else []
+
+
 def _kind(place: str) -> str:
     if "rules" in place:
         return "rule"

@@ -17,6 +17,7 @@ from compress_core.errors import (
     OutputError,
     SpecError,
     UnsupportedError,
+    UsageError,
 )
 from modelopt_cli.printable import encodable, printable
 from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
@@ -74,9 +75,14 @@ class Output:
             ) from None
 
     def note(self, text: str, *, kind: str = "note") -> None:
-        """Something that should be known, on one line of stderr."""
-        if not self.quiet:
-            self._say(f"{self._styled(f'{kind}:', fg='yellow')} {self._plain(text)}")
+        """Something that should be known, on one line of stderr; on a terminal as it fits."""
+        if self.quiet:
+            return
+        word = f"{kind}:"
+        first, *more = self._fitted(f"{word} {self._plain(text)}")
+        self._say(f"{self._styled(word, fg='yellow')}{first.removeprefix(word)}")
+        for line in more:
+            self._say(line)
 
     def detail(self, text: str) -> None:
         """A note for those who asked for more."""
@@ -154,6 +160,15 @@ class Output:
 
         return click.style(text, fg=fg, bold=bold)
 
+    def _fitted(self, text: str) -> list[str]:
+        if not _is_terminal(self._stderr):
+            return [text]
+        import textwrap  # most runs have little to say
+
+        # paths stay whole, and can be copied
+        whole = {"break_long_words": False, "break_on_hyphens": False}
+        return textwrap.wrap(text, self._width, subsequent_indent="  ", **whole) or [text]
+
     def _plain(self, text: str) -> str:
         return printable(text, _encoding(self._stderr))
 
@@ -166,12 +181,15 @@ class Output:
 
 
 def _advice(error: ModelOptError, where: str | None) -> str | None:
-    """What can be typed about a file where the core knows nothing better."""
+    """What can be typed where the core knows nothing better."""
+    if isinstance(error, SpecError):
+        return "see what may stand there: modelopt spec schema"
+    if isinstance(error, UsageError):
+        return "see modelopt --help"
     if where is None:
         return None
     file = shlex.quote(where)
     known: dict[type[ModelOptError], str] = {
-        SpecError: "see what may stand there: modelopt spec schema",
         FormatError: f"get it again, and compare: sha256sum {file}",
         UnsupportedError: "see what is read: modelopt list formats",
         InputError: f"look at it: ls -l {file}",

@@ -9,7 +9,14 @@ from typing import Self
 
 from compress_core.atomic.failures import check_space, output_error
 from compress_core.atomic.flush import sync_folder
-from compress_core.atomic.leftovers import beside, check_ours, is_ours, lock, tidy
+from compress_core.atomic.leftovers import (
+    beside,
+    check_ours,
+    is_ours,
+    lock,
+    removed_on_interrupt,
+    tidy,
+)
 from compress_core.atomic.targets import file_mode
 from compress_core.errors import OutputError
 
@@ -29,18 +36,19 @@ class PartFile:
     :raises OutputError: its folder is missing or cannot be written to.
     """
 
+    _file = -1
+
     def __init__(self, target: Path, *, replace: bool) -> None:
         self._target = target
         self._replace = replace
         self._needed = 0
-        self._file = -1
         self._committed = False
         try:
             old_mode = file_mode(target, replace=replace)
             self._final = Path(os.path.realpath(target))
             self._path = beside(self._final, "part")
             tidy(self._final)
-            self._file = _create(self._path, old_mode)
+            self._create(old_mode)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -103,8 +111,20 @@ class PartFile:
         file, self._file = self._file, -1
         os.close(file)
 
+    def _create(self, old_mode: int | None) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with removed_on_interrupt(self._final, self.abort):
+            self._file = os.open(self._path, flags, 0o666 if old_mode is None else old_mode)
+            lock(self._file)
+            if old_mode is not None:
+                with suppress(OSError):  # the umask took bits away; some file systems have none
+                    os.fchmod(self._file, old_mode)
+
     def _failed(self, error: OSError) -> OutputError:
         return output_error(error, self._target, self._needed)
+
+    def __del__(self) -> None:
+        self.abort()  # an interrupt may come before anybody has taken hold of it
 
     def __enter__(self) -> Self:
         return self
@@ -118,13 +138,3 @@ def write_text(target: Path, text: str, *, replace: bool) -> None:
     with PartFile(target, replace=replace) as out:
         out.pwrite(text.encode("utf-8"), 0)
         out.commit()
-
-
-def _create(path: Path, old_mode: int | None) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, 0o666 if old_mode is None else old_mode)
-    lock(file)
-    if old_mode is not None:
-        with suppress(OSError):  # the umask took bits away; some file systems have none
-            os.fchmod(file, old_mode)
-    return file

@@ -10,7 +10,15 @@ from typing import Self
 
 from compress_core.atomic.failures import output_error
 from compress_core.atomic.flush import sync_folder, sync_tree
-from compress_core.atomic.leftovers import beside, check_ours, is_ours, lock, put_back, tidy
+from compress_core.atomic.leftovers import (
+    beside,
+    check_ours,
+    is_ours,
+    lock,
+    put_back,
+    removed_on_interrupt,
+    tidy,
+)
 from compress_core.atomic.targets import folder_mode
 from compress_core.errors import OutputError
 
@@ -26,10 +34,11 @@ class PartFolder:
     :raises OutputError: its parent folder is missing or cannot be written to.
     """
 
+    _file = -1
+
     def __init__(self, target: Path, *, replace: bool) -> None:
         self._target = target
         self._replace = replace
-        self._file = -1
         self._committed = False
         try:
             self._final = Path(os.path.realpath(target))
@@ -37,9 +46,10 @@ class PartFolder:
             self._old = beside(self._final, "old")
             tidy(self._final)  # first: it may put an old output back
             folder_mode(target, replace=replace)
-            os.mkdir(self.path)
-            self._file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            lock(self._file)
+            with removed_on_interrupt(self._final, self.abort):
+                os.mkdir(self.path)
+                self._file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                lock(self._file)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -92,6 +102,9 @@ class PartFolder:
 
     def _failed(self, error: OSError) -> OutputError:
         return output_error(error, self._target, 0)
+
+    def __del__(self) -> None:
+        self.abort()  # an interrupt may come before anybody has taken hold of it
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,8 @@ import fcntl
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def tidy(final: Path) -> None:
                 continue
             discard = _remove if found[2] == "part" else partial(put_back, final=final)
             discard(final.parent / name)
+
+
+@contextmanager
+def removed_on_interrupt(final: Path, abort: Callable[[], None]) -> Iterator[None]:
+    """While a part is made: an interrupt leaves nothing.
+
+    It may come after the system has made the file and before its number is known here; then the
+    part is without a lock, as one of a killed run.
+
+    :param abort: removes a part whose number is known.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except BaseException:
+        abort()
+        tidy(final)
+        raise
 
 
 def put_back(old: Path, final: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -472,6 +473,51 @@ class TestPartFolder:
     def test_missing_parent(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="no such folder"):
             PartFolder(tmp_path / "no" / "out", replace=False)
+
+
+class TestInterrupts:
+    """An interrupt may come between any two steps, also of the making of a part."""
+
+    @pytest.mark.parametrize(
+        ("make", "step"), [(PartFile, "open"), (PartFolder, "open"), (PartFolder, "mkdir")]
+    )
+    def test_right_after_the_system_has_made_it(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        make: Callable[..., Any],
+        step: str,
+    ) -> None:
+        real = getattr(os, step)
+
+        def interrupted(*args: Any, **details: Any) -> Any:
+            real(*args, **details)
+            monkeypatch.setattr(os, step, real)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, step, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path / "out", replace=False)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("make", [PartFile, PartFolder])
+    def test_before_its_lock(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Any]
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("fcntl.flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path / "out", replace=False)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("make", [PartFile, PartFolder])
+    def test_before_anybody_has_taken_hold_of_it(
+        self, tmp_path: Path, make: Callable[..., Any]
+    ) -> None:
+        make(tmp_path / "out", replace=False)
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestInputs:

@@ -127,7 +127,7 @@ def test_all_equal_scalars_and_empty(measured: Any) -> None:
     found = measured("F32", np.full((3, 3), 0.5, np.float32))
     assert (found.low, found.high, found.mean, found.std) == (0.5, 0.5, 0.5, 0.0)
     assert found.histogram is None
-    assert measured("F32", np.float32([2]), shape=()).mean == 2
+    assert measured("F32", np.array([2], np.float32), shape=()).mean == 2
     empty = measured("F32", np.zeros((0, 5), np.float32))
     assert (empty.low, empty.mean, empty.zeros, empty.fits) == (None, None, 0, ())
 
@@ -177,10 +177,10 @@ def brain(*shape: int) -> NDArray[np.float32]:
         ("F32", brain(40, 50), ("BF16",), 4000),
         ("F32", np.ones((40, 50), np.float32), ("BF16", "F16"), 4000),
         ("F32", normal(40, 50).astype(np.float32), (), 0),
-        ("F32", np.float32([np.nan, np.inf, -np.inf, -0.0]), ("BF16", "F16"), 8),
-        ("F32", np.float32([65504, 2**-24]), ("F16",), 4),
-        ("F32", np.float32([65536]), ("BF16",), 2),
-        ("F32", np.float32([1e-45]), (), 0),
+        ("F32", np.array([np.nan, np.inf, -np.inf, -0.0], np.float32), ("BF16", "F16"), 8),
+        ("F32", np.array([65504, 2**-24], np.float32), ("F16",), 4),
+        ("F32", np.array([65536], np.float32), ("BF16",), 2),
+        ("F32", np.array([1e-45], np.float32), (), 0),
         ("F64", normal(40, 50).astype(np.float32).astype(np.float64), ("F32",), 8000),
         ("F64", half(40, 50).astype(np.float64), ("F16", "F32"), 12000),
         ("F64", normal(40, 50), (), 0),
@@ -255,7 +255,7 @@ def test_progress_is_told_in_two_stages(put: Put) -> None:
 
 
 def test_the_json_form_is_standard(measured: Any) -> None:
-    found = measured("F32", np.float32([1, np.inf, 1, 0.1]))
+    found = measured("F32", np.array([1, np.inf, 1, 0.1], np.float32))
     said = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(said) == {
         "min",

@@ -16,6 +16,7 @@ from compress_core.select import (
     module_path,
     nearest,
     patterns,
+    told_unmatched,
     unmatched,
 )
 from compress_core.tensors import TensorInfo
@@ -212,3 +213,12 @@ def test_near_names_are_part_of_the_face() -> None:
 
 def test_a_name_without_dots_has_no_module() -> None:
     assert module_path("weight") == ""
+
+
+def test_a_pattern_without_a_match_is_an_error_a_note_or_nothing() -> None:
+    written = [("match[0]", Pattern("nothing")), ("ignore[0]", Pattern("re:.*"))]
+    with pytest.raises(UnmatchedError, match="nothing"):
+        told_unmatched(written, NAMES, "error")
+    assert told_unmatched(written, NAMES, "warn") == ["match pattern matched no tensor: nothing"]
+    assert told_unmatched(written, NAMES, "ignore") == []
+    assert told_unmatched(written[1:], NAMES, "error") == []

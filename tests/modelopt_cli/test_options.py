@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from compress_core import Settings
 from compress_core.errors import OutputExistsError, UsageError
 from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
 
@@ -44,6 +45,13 @@ def test_a_bundle_arrives_as_one_object() -> None:
 
 def test_nothing_given_is_the_default() -> None:
     assert painted() == (Painting(), Limiting())
+
+
+def test_limits_that_are_not_given_stay_those_of_the_core() -> None:
+    usual = Settings(replace=True)
+    assert Limiting().applied(usual) == usual
+    assert Limiting(jobs=3).applied(usual) == Settings(replace=True, jobs=3)
+    assert Limiting(max_memory=10**9).applied(usual).max_memory == 10**9
 
 
 def test_sizes_have_units() -> None:

@@ -29,10 +29,19 @@ def render(result: Result, look: Look) -> str:
 
 
 def _sheet(sheet: Sheet, look: Look) -> str:
-    lines = [_styled(printable(sheet.title, look.encoding), look, bold=True)] if sheet.title else []
+    lines = [_styled(line, look, bold=True) for line in _sentence(sheet.title or "", look)]
     lines += _grid(_fitted(sheet, look), look)
-    lines += [printable(line, look.encoding) for line in sheet.lines]
+    lines += [line for sentence in sheet.lines for line in _sentence(sentence, look)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _sentence(text: str, look: Look) -> list[str]:
+    """A text on as many lines as a terminal needs; nothing for an empty one."""
+    text = printable(text, look.encoding)
+    if not look.cut or cell_len(text) <= look.width:
+        return [text] if text else []
+    # paths stay whole, and can be copied
+    return textwrap.wrap(text, look.width, break_long_words=False, break_on_hyphens=False)
 
 
 def _fitted(sheet: Sheet, look: Look) -> Sheet:

@@ -6,6 +6,7 @@ i-th stored element belongs to the i-th true place of the kept mask.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 MAX_RANKED = 16
 """Widest N:M group that gets ranks; beyond it a bitmask is as good."""
 
-# Bytes that one more entry costs in a header, at most: an index part must save more than that.
-_ENTRY = 192
+
+def entry_bytes(name: str) -> int:
+    """Bytes that one more part of tensor ``name`` costs at the most.
+
+    Its entry in the header and, of a sharded folder, its line in the index: both hold the name. An
+    index part that saves less is not worth it, and would break the upper bound of a plan.
+    """
+    return 200 + 2 * len(json.dumps(name, ensure_ascii=False).encode("utf-8"))
 
 
 def row_bytes(columns: int, bits: int) -> int:
@@ -84,10 +91,11 @@ class Arrangement(ABC):
             return PartSpec("U8", (row_bytes(self.kept, bits),), "stream")
         return PartSpec("U8", (self.grid[0], row_bytes(self.grid[1], bits)), self.placed)
 
-    def nbytes(self, dtype: str, bits: int | None) -> int:
-        """Bytes of elements and index, and what the index costs in the header."""
-        index = sum(part.nbytes + _ENTRY for part in self.index_parts().values())
-        return index + self.data_part(dtype, bits).nbytes
+    def nbytes(self, info: TensorInfo, bits: int | None) -> int:
+        """Bytes of elements and index, and what the index costs elsewhere."""
+        entry = entry_bytes(info.name)
+        index = sum(part.nbytes + entry for part in self.index_parts().values())
+        return index + self.data_part(info.dtype.code, bits).nbytes
 
 
 class Plain(Arrangement):
@@ -231,7 +239,7 @@ def kept_mask(tile: Tile) -> NDArray[np.bool_]:
 def arrangement(info: TensorInfo, form: Form) -> Arrangement:
     """The smallest arrangement that can hold ``form``; the plainest one among equals."""
     bits = form.scheme.bits if form.scheme is not None else None
-    return min(candidates(info, form), key=lambda one: one.nbytes(info.dtype.code, bits))
+    return min(candidates(info, form), key=lambda one: one.nbytes(info, bits))
 
 
 def candidates(info: TensorInfo, form: Form) -> list[Arrangement]:

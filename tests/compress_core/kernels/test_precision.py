@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from compress_core.kernels.precision import NARROWER, fitting
 
@@ -17,7 +20,7 @@ def test_every_number_of_a_narrow_dtype_fits_it(
     code: str, dtype: type, wide: str, storage: type
 ) -> None:
     with np.errstate(invalid="ignore"):  # some are signalling NaN
-        values = PATTERNS.view(dtype).astype(storage)
+        values: NDArray[Any] = PATTERNS.view(dtype).astype(storage)
     assert code in fitting(values, wide)
     between = values[np.isfinite(values) & (values != 0)][5000:5001]
     assert code not in fitting(np.nextafter(between, storage(np.inf), dtype=storage), wide)

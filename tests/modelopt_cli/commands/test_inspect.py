@@ -133,8 +133,8 @@ def spread(tmp_path: Path) -> Path:
     steps = np.arange(16, dtype=np.float32).repeat(np.arange(1, 17)) + np.float32(0.1)
     tensors = {
         "steps": steps,
-        "half": np.float32([0.5, -0.25, 0, 0]),
-        "odd": np.float32([np.nan, np.inf, 0.1, 0.3]),
+        "half": np.array([0.5, -0.25, 0, 0], np.float32),
+        "odd": np.array([np.nan, np.inf, 0.1, 0.3], np.float32),
         "ids": np.arange(10),
     }
     save_file(tensors, path)
