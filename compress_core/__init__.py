@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Check": "gates",
     "Difference": "difference",
+    "Gate": "gates",
     "ModelOptError": "errors",
     "Pipeline": "pipeline",
     "Progress": "settings",
     "Report": "report",
     "Settings": "settings",
     "Spec": "spec",
+    "check": "checking",
     "compress": "operations",
     "diff": "comparison",
     "from_config": "spec",
@@ -35,7 +38,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Check",
     "Difference",
+    "Gate",
     "ModelOptError",
     "Pipeline",
     "Progress",
@@ -43,6 +48,7 @@ __all__ = [
     "Settings",
     "Spec",
     "__version__",
+    "check",
     "compress",
     "diff",
     "from_config",
@@ -55,9 +61,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from compress_core.checking import check as check
     from compress_core.comparison import diff as diff
     from compress_core.difference import Difference as Difference
     from compress_core.errors import ModelOptError as ModelOptError
+    from compress_core.gates import Check as Check
+    from compress_core.gates import Gate as Gate
     from compress_core.opening import open_logical as open_logical
     from compress_core.opening import open_weights as open_weights
     from compress_core.operations import compress as compress

@@ -47,7 +47,7 @@ class PartSpec:
 
 @dataclass(frozen=True)
 class Rows:
-    """Data of a ``rows`` part: ``array`` belongs at row ``first`` of the part's first dimension."""
+    """Data of a ``rows`` part: ``first`` rows of the shape of ``array``'s own come before it."""
 
     first: int
     array: np.ndarray[Any, Any]

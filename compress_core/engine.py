@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compress_core.container import Once, Piece, Reader, Rows, Stream, Writer
-from compress_core.errors import ModelOptError, NonFiniteError
-from compress_core.metrics import ErrorStats, Moments
+from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
+from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Pass, Settled, Survey, Target
 from compress_core.planning import Plan, TensorPlan, targets_of
 from compress_core.settings import Progress, Settings
@@ -84,18 +85,32 @@ class Run:
             name: grain_rows(one.info, plan.row_multiple(one)) for name, one in plan.tensors.items()
         }
         self._tiling = Tiling(settings.max_memory, settings.threads)
+        self._check_grains()
         self._jobs = self._tiling.threads(self.largest_grain)
         self._settled: dict[tuple[int, str], Settled] = {}
 
     @property
     def largest_grain(self) -> int:
         """Elements of the largest grain that is seen as a matrix."""
-        sizes = (
-            min(self._grains[one.info.name], one.info.matrix[0]) * one.info.matrix[1]
-            for one in self.plan.tensors.values()
-            if self._as_matrix(one)
-        )
+        sizes = (self._grain_elements(one.info) for one in self._matrices())
         return max(sizes, default=GRAIN_ELEMENTS)
+
+    def _matrices(self) -> Iterator[TensorPlan]:
+        return (one for one in self.plan.tensors.values() if self._as_matrix(one))
+
+    def _grain_elements(self, info: TensorInfo) -> int:
+        rows, columns = info.matrix
+        return min(self._grains[info.name], rows) * columns
+
+    def _check_grains(self) -> None:
+        """Find out now, and not hours later, that a tensor does not fit."""
+        for one in self._matrices():
+            try:
+                self._tiling.check(one.info, self._grain_elements(one.info))
+            except UnsupportedError as error:
+                said = f"tensor {one.info.name}: {error.message}"
+                where = str(self.plan.source.path)
+                raise UnsupportedError(said, where=where, hint=error.hint) from error
 
     @property
     def peak_bytes(self) -> int:
@@ -168,28 +183,20 @@ class Run:
     def write(self, writer: Writer) -> dict[str, ErrorStats]:
         """Write all tensors; the statistics of those that are float weights, by name."""
         done: dict[str, ErrorStats] = {}
-        current: ErrorStats | None = None
-        name = None
 
         def store(cut: Cut) -> tuple[dict[str, Stream], Moments | None, int]:
             return self._store(cut, writer)
 
-        for cut, (streams, moments, elements) in self._over(
-            "write", list(self.plan.tensors.values()), store
-        ):
-            for part, stream in streams.items():
-                writer.append(part, stream.data, stream.nbits)
-            if moments is None:
-                continue
-            if name != cut.plan.info.name:
-                if current is not None:
-                    current.close()
-                name = cut.plan.info.name
-                current = done[name] = ErrorStats()
-            if current is not None:
-                current.update(moments, elements)
-        if current is not None:
-            current.close()
+        results = self._over("write", list(self.plan.tensors.values()), store)
+        for name, pieces in groupby(results, key=lambda found: found[0].plan.info.name):
+            stats = ErrorStats()
+            for _, (streams, moments, elements) in pieces:
+                for part, stream in streams.items():
+                    writer.append(part, stream.data, stream.nbits)
+                if moments is not None:
+                    stats.update(moments, elements)
+            if stats.elements:
+                done[name] = stats.close()
         return done
 
     def _store(self, cut: Cut, writer: Writer) -> tuple[dict[str, Stream], Moments | None, int]:
@@ -200,14 +207,10 @@ class Run:
             pieces = self.plan.layout.encode(tile, cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
-        from compress_core.metrics import observe
-
         return _put(pieces, writer), observe(tile), tile.raw.size
 
     def _copy(self, cut: Cut, writer: Writer) -> tuple[Moments | None, int]:
         import numpy as np
-
-        from compress_core.metrics import observe_kept
 
         info = cut.plan.info
         data = self.plan.source.read_bytes(info.name, cut.start, cut.stop)
@@ -251,7 +254,7 @@ class Run:
         raw = self.plan.source.read(info.name, cut.start, cut.stop)
         if cut.plan.form.touched and has_nonfinite(raw, info.dtype.code):
             raise NonFiniteError(
-                f"tensor {info.name} holds NaN or infinity",
+                f"tensor {info.name} holds NaN, infinity or numbers beyond float32",
                 where=str(self.plan.source.path),
                 hint="pass --on-nonfinite keep to leave such tensors as they are",
             )

@@ -9,7 +9,8 @@
     │  ├─ FormatError        … its bytes break the rules of its format
     │  ├─ UnsupportedError   … it is well-formed, and nothing here handles it
     │  └─ NonFiniteError     … a weight is NaN or infinite
-    └─ OutputError         the result cannot be written (disk full, read-only, no such folder)
+    ├─ OutputError         the result cannot be written (disk full, read-only, no such folder)
+    └─ GateError           all went well, and a gate says no
 
 Every error says *where* (file, tensor, ``file:line:column``) and, whenever there is one, a *hint*:
 a fix that can be typed. What an error means for a process (its exit code) is the caller's business.
@@ -71,3 +72,7 @@ class NonFiniteError(InputError):
 
 class OutputError(ModelOptError):
     """The result cannot be written."""
+
+
+class GateError(ModelOptError):
+    """A gate says no to what was measured."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 
 from compress_core.container import FilePlan, PartSpec
 from compress_core.errors import UsageError
@@ -29,19 +30,17 @@ def weight_files(plan: Plan, version: str) -> list[FilePlan]:
 
 def _refuse_collisions(plan: Plan) -> None:
     """An index names a part once, so names are compared over all files."""
-    seen: set[str] = set()
-    for name, part in _all_parts(plan):
-        if part in seen:
-            raise UsageError(
-                f"the layout would give two parts the same name: {part}",
-                where=name,
-                hint=f"leave one of them alone: --ignore '{name}'",
-            )
-        seen.add(part)
-
-
-def _all_parts(plan: Plan) -> Iterator[tuple[str, str]]:
-    return ((name, part) for name, one in plan.tensors.items() for part in plan.parts(one))
+    owner: dict[str, str] = {}
+    for name, one in plan.tensors.items():
+        for part in plan.parts(one):
+            if part in owner:
+                changed = name if one.form.touched else owner[part]
+                raise UsageError(
+                    f"two parts of the output would be called {part}",
+                    where=f"{plan.source.path}  {name}",
+                    hint=f"leave one of them alone: --ignore '{changed}'",
+                )
+            owner[part] = name
 
 
 def _check_single(plan: Plan) -> None:
@@ -99,7 +98,9 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
     touched = {one.info.name: (one.info, one.form) for one in chosen if one.form.touched}
     strings = _source_metadata(plan, names)
     if touched:
-        strings |= plan.layout.metadata(touched, plan.spec.config(), version)
+        # a limit that is raised must not change the bytes that it is about
+        done = replace(plan.spec, gates=())
+        strings |= plan.layout.metadata(touched, done.config(), version)
     return FilePlan(file_name, parts, strings)
 
 

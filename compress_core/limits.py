@@ -13,7 +13,6 @@ class Limits:
     :ivar zero_point: whether asymmetric codes can be stored; ``center``: whether group means can.
     :ivar bits: widths of codes that can be stored.
     :ivar ragged_groups: whether the last group of a row may be shorter than the others.
-    :ivar negative_scale: whether a scale below zero can be stored.
     """
 
     scale_dtypes: tuple[str, ...] = ("F32", "F16", "BF16")
@@ -21,4 +20,3 @@ class Limits:
     center: bool = True
     bits: tuple[int, ...] = tuple(range(1, 9))
     ragged_groups: bool = True
-    negative_scale: bool = True

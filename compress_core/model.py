@@ -14,6 +14,9 @@ from compress_core.tensors import TensorInfo
 
 Role = Literal["linear", "embedding", "other"]
 
+PACKED = "modelopt packed"
+"""What files of our own layout are called."""
+
 # of the module path …
 _PATCHES = re.compile(r"patch_embed")
 _ROUTER = re.compile(
@@ -96,7 +99,7 @@ def quantized_as(
     :param config: the model's ``config.json``.
     """
     if "modelopt.packed" in metadata:
-        return "modelopt packed"
+        return PACKED
     return _said_by_config(config or {}) or _said_by_parts(infos) or _said_by_dtypes(infos)
 
 

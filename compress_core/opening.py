@@ -6,6 +6,7 @@ from pathlib import Path
 
 from compress_core import registry
 from compress_core.container import Reader
+from compress_core.errors import InputError
 from compress_core.inputs import InputFile
 
 _HEAD = 4096
@@ -23,6 +24,18 @@ def open_weights(path: Path | str) -> Reader:
     found = next((one for one in formats.values() if one.recognises(path, head)), None)
     opened: Reader = (found or formats["safetensors"]).open(path)
     return opened
+
+
+def looks_like_weights(file: Path) -> bool:
+    """Whether a file would be taken for weights, by its first bytes or its name.
+
+    One that cannot be read is judged by its name.
+    """
+    try:
+        head = _head(file)
+    except InputError:
+        head = b""
+    return any(one.recognises(file, head) for one in registry.all_of("formats").values())
 
 
 def open_logical(path: Path | str) -> Reader:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from compress_core import __version__, model, registry
 from compress_core.container import FilePlan, Reader, Writer
@@ -18,14 +19,22 @@ from compress_core.report import ErrorResult, Report, TensorReport, Totals
 from compress_core.settings import Settings
 from compress_core.spec import Output, Spec
 
-_NON_FINITE = "holds NaN or infinity"
+_NON_FINITE = "holds NaN, infinity or numbers beyond float32"
 
 
 def compress(
-    source: Path | str, target: Path | str, spec: Spec, settings: Settings | None = None
+    source: Path | str,
+    target: Path | str,
+    spec: Spec,
+    settings: Settings | None = None,
+    *,
+    before_commit: Callable[[Report], None] | None = None,
 ) -> Report:
     """Carry ``spec`` out on ``source`` and write ``target``, whole or not at all.
 
+    The gates of ``spec`` are not judged here: see :func:`compress_core.check`.
+
+    :param before_commit: gets the report before the output appears; what it raises leaves none.
     :raises InputError: ``source`` cannot be used; :raises OutputError: ``target`` cannot be
         written.
     :raises UsageError: what is asked for does not go together, or ``target`` must not be replaced.
@@ -35,9 +44,10 @@ def compress(
         run = Run(_decide(reader, spec, settings), settings)
         writer = _writer(reader, Path(target), spec.output, settings)
         writer.check()
+        weight_files(run.plan, __version__)  # what cannot be stored is said before data is read
         run = _without_nonfinite(run, spec, settings)
         run.settle()
-        return _carry_out(run, writer, Path(target))
+        return _carry_out(run, writer, Path(target), before_commit)
 
 
 def plan(
@@ -134,24 +144,36 @@ def _writer(reader: Reader, target: Path, output: Output, settings: Settings) ->
     return writer
 
 
-def _carry_out(run: Run, writer: Writer, target: Path) -> Report:
+def _carry_out(
+    run: Run,
+    writer: Writer,
+    target: Path,
+    before_commit: Callable[[Report], None] | None = None,
+) -> Report:
     files = weight_files(run.plan, __version__)
     try:
         writer.begin(files)
         stats = run.write(writer)
-        writer.commit({file.name: _measured(run.plan, file, stats) for file in files})
+        run.plan.notes.extend(_left_out(writer))
+        report = _report(run, writer.measure(files), stats, kind="run", target=target)
+        if before_commit is not None:
+            before_commit(report)
+        writer.commit(_measured(run.plan, files, stats))
     except BaseException:
         writer.abort()
         raise
-    run.plan.notes.extend(_left_out(writer))
-    return _report(run, writer.measure(files), stats, kind="run", target=target)
+    return report
 
 
-def _measured(plan: Plan, file: FilePlan, stats: Mapping[str, ErrorStats]) -> dict[str, str]:
-    inside = [
-        stats[one.info.name] for one in plan.touched() if next(iter(plan.parts(one))) in file.parts
-    ]
-    return plan.layout.measured(inside) if inside else {}
+def _measured(
+    plan: Plan, files: Sequence[FilePlan], stats: Mapping[str, ErrorStats]
+) -> dict[str | None, dict[str, str]]:
+    """File name → what its metadata says of errors, now that they are known."""
+    holder = {part: file.name for file in files for part in file.parts}
+    inside: dict[str | None, list[ErrorStats]] = {}
+    for one in plan.touched():
+        inside.setdefault(holder[next(iter(plan.parts(one)))], []).append(stats[one.info.name])
+    return {name: plan.layout.measured(found) for name, found in inside.items()}
 
 
 def _left_out(writer: Writer) -> list[str]:
@@ -163,13 +185,13 @@ def _report(
     files: dict[str, int],
     stats: Mapping[str, ErrorStats],
     *,
-    kind: str,
+    kind: Literal["run", "plan"],
     target: Path | None,
 ) -> Report:
     plan = run.plan
     tensors = tuple(_tensor(plan, one, stats.get(one.info.name)) for one in plan.tensors.values())
     return Report(
-        kind="plan" if kind == "plan" else "run",
+        kind=kind,
         source=str(plan.source.path),
         target=None if target is None else str(target),
         layout=plan.layout.id,
@@ -202,6 +224,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         zeros=None if stats is None else stats.zeros,
         kept_because=None if restored else one.kept_because,
         role=one.role,
+        reference_square=None if stats is None else stats.reference_square,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
 
 from compress_core import model, registry
 from compress_core.container import PartSpec, Reader
@@ -85,6 +85,17 @@ class Plan:
 
     def parts(self, one: TensorPlan) -> dict[str, PartSpec]:
         """Parts that store a tensor."""
+        known = self._parts.get(one.info.name)
+        if known is None:
+            known = self._parts[one.info.name] = self._parts_of(one)
+        return known
+
+    @cached_property
+    def _parts(self) -> dict[str, dict[str, PartSpec]]:
+        """Parts that were asked for already: each is asked for several times."""
+        return {}
+
+    def _parts_of(self, one: TensorPlan) -> dict[str, PartSpec]:
         if one.form.touched:
             return self.layout.parts(one.info, one.form)
         return {one.info.name: PartSpec(one.info.dtype.code, one.info.shape, "rows")}
@@ -116,11 +127,10 @@ def make_plan(
     """
     refuse_quantized(source, spec.pipeline)
     layout = choose_layout(spec.output)
-    notes = told_unmatched(spec.pipeline.written, list(source.infos), on_unmatched)
-    tensors = {
-        name: _plan_tensor(info, source.config, spec.pipeline, layout, keep or {})
-        for name, info in source.infos.items()
-    }
+    notes = told_unmatched(spec.written, list(source.infos), on_unmatched)
+    _refuse_idle_gates(source, spec)
+    decision = _Decision(source, spec.pipeline, layout, keep or {})
+    tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     plan = Plan(source, spec, layout, tensors, notes)
     _check_forms(plan)
     return plan if plan.touched() else _as_copy(plan)
@@ -142,12 +152,24 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
     """
     strings = {key: value for own in source.metadata.values() for key, value in own.items()}
     scheme = model.quantized_as(source.infos, strings, source.config)
-    if scheme is not None and pipeline.steps:
+    # parts of ours are no weights to any other tool: copied as they are, they would pass for some
+    if scheme is not None and (pipeline.steps or scheme == model.PACKED):
         raise UnsupportedError(
             f"already quantized: {scheme}",
             where=str(source.path),
             hint="start from the original weights, or bring ours back first: modelopt restore",
         )
+
+
+def _refuse_idle_gates(source: Reader, spec: Spec) -> None:
+    """A gate that will find nothing to measure is wrong already now."""
+    for gate in spec.gates:
+        if not gate.finds(source.infos.values()):
+            raise UsageError(
+                f"the gate on {gate.metric} finds nothing to measure in {source.path}",
+                where=str(gate.limits[0].origin),
+                hint=f"see what is there: modelopt inspect {source.path}",
+            )
 
 
 def choose_layout(output: Output) -> Layout:
@@ -157,30 +179,56 @@ def choose_layout(output: Output) -> Layout:
     return layout
 
 
-def _plan_tensor(
-    info: TensorInfo,
-    config: Mapping[str, Any] | None,
-    pipeline: Pipeline,
-    layout: Layout,
-    keep: Mapping[str, str],
-) -> TensorPlan:
-    role = model.role(info, config)
-    form = Form(info.dtype)
-    stages: list[Stage] = []
-    skipped: list[str] = []
-    untouchable = keep.get(info.name) or _untouchable(info)
-    for index, step in enumerate(pipeline.steps):
-        reason = untouchable or _unselected(info, role, pipeline, step)
-        if reason is None:
+@dataclass(frozen=True)
+class _Decision:
+    """What holds for every tensor of a run."""
+
+    source: Reader
+    pipeline: Pipeline
+    layout: Layout
+    keep: Mapping[str, str]
+
+    def tensor(self, info: TensorInfo) -> TensorPlan:
+        """What happens to one tensor."""
+        role = model.role(info, self.source.config)
+        form = Form(info.dtype)
+        stages: list[Stage] = []
+        skipped: list[str] = []
+        untouchable = self.keep.get(info.name) or _untouchable(info)
+        for index, step in enumerate(self.pipeline.steps):
             work = step.for_tensor(info)
-            after = work.becomes(info, form, layout.limits(info))
-            reason = _not_worth_it(info, form, after, layout)
-            if not isinstance(after, Refusal) and reason is None:
-                stages.append(Stage(index, work, Target(info, form, after)))
-                form = after
+            reason = untouchable or self._unselected(info, role, step, work)
+            after = self._outcome(index, work, info, form) if reason is None else reason
+            if isinstance(after, str):
+                skipped.append(after)
                 continue
-        skipped.append(reason if reason is not None else "refused")
-    return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
+            stages.append(Stage(index, work, Target(info, form, after)))
+            form = after
+        return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
+
+    def _unselected(self, info: TensorInfo, role: str, step: Step, work: Pass) -> str | None:
+        """Why a step leaves a tensor alone, by what was said and by what holds when nothing is."""
+        selects = (self.pipeline.select, step.select)
+        for select in selects:
+            reason = select.refuses(info, role)
+            if reason is not None:
+                return reason
+        if len(info.shape) < 2 and not any(select.where.states_rank for select in selects):
+            return f"{len(info.shape)}-D"
+        meant = work.meant_for if self.source.path.is_dir() else None
+        if meant not in (None, role) and all(select.where.role is None for select in selects):
+            return f"role {role}"
+        return None
+
+    def _outcome(self, index: int, work: Pass, info: TensorInfo, form: Form) -> Form | str:
+        """The form after a pass, or why the pass is not used."""
+        try:
+            after = work.becomes(info, form, self.layout.limits(info))
+        except UsageError as error:
+            raise type(error)(error.message, where=f"passes[{index}]", hint=error.hint) from error
+        if isinstance(after, Refusal):
+            return after.reason
+        return _not_worth_it(info, form, after, self.layout) or after
 
 
 def _untouchable(info: TensorInfo) -> str | None:
@@ -191,24 +239,12 @@ def _untouchable(info: TensorInfo) -> str | None:
     return "0-D" if not info.shape else None
 
 
-def _unselected(info: TensorInfo, role: str, pipeline: Pipeline, step: Step) -> str | None:
-    reason = pipeline.select.refuses(info, role) or step.select.refuses(info, role)
-    if reason is not None:
-        return reason
-    states_rank = pipeline.select.where.states_rank or step.select.where.states_rank
-    return None if states_rank or len(info.shape) > 1 else f"{len(info.shape)}-D"
-
-
-def _not_worth_it(
-    info: TensorInfo, before: Form, after: Form | Refusal, layout: Layout
-) -> str | None:
-    """Why the outcome of a pass is not used: it was refused, or codes would take as much as values.
+def _not_worth_it(info: TensorInfo, before: Form, after: Form, layout: Layout) -> str | None:
+    """Why the outcome of a pass is not used: codes would take as much as values.
 
     Codes are judged without the tensor's zeros: the population of a prune must not depend on a
     layout.
     """
-    if isinstance(after, Refusal):
-        return after.reason
     if after.scheme is None or before.scheme is not None or layout.keeps_values:
         return None
     codes = layout.parts(info, Form(after.dtype, after.scheme))

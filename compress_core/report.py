@@ -61,12 +61,14 @@ def finite(figure: float) -> float | None:
 class TensorReport:
     """One tensor before and after.
 
-    :ivar to: what it became, such as ``int4 g128`` or ``2of4 sparse``; ``kept`` when untouched.
+    :ivar to: what it became, such as ``int4 g128`` or ``2of4``; ``kept`` when untouched.
     :ivar bytes_out: bytes of all its parts; an upper bound where ``exactness`` is ``at most``.
     :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan.
     :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no
         float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
+    :ivar reference_square: ΣW² of the original, its weight in a total; infinite where that holds
+        NaN or infinity, ``None`` where ``zeros`` is.
     """
 
     name: str
@@ -80,6 +82,7 @@ class TensorReport:
     zeros: int | None = None
     kept_because: str | None = None
     role: str = "other"
+    reference_square: float | None = None
 
     @property
     def elements(self) -> int:

@@ -46,7 +46,7 @@ class Pattern:
         if self.text in CLASSES:
             raise UsageError(
                 f"pattern {self.text} is a class, and a file knows no classes",
-                hint=f"use where: {{role: {self.text.lower()}}}",
+                hint=f"name tensors, or write where: {{role: {self.text.lower()}}} in a spec",
             )
         if self.text in ("", "re:"):
             raise UsageError("empty pattern", hint="'*' stands for every tensor")
@@ -76,7 +76,9 @@ class Pattern:
             return True
         if self.is_exact:
             return False
-        return any(self._matcher.match(tried) for tried in (name, module_path(name)) if tried)
+        module = module_path(name)
+        tried = (name, module) if module else (name,)
+        return any(self._matcher.match(one) for one in tried)
 
 
 def patterns(texts: Sequence[str]) -> tuple[Pattern, ...]:

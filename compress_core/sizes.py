@@ -51,6 +51,14 @@ def _unit_hint(number: str, unit: str) -> str:
     return f"write '{number} {near}'" if near else f"known units: {' '.join(UNITS)}"
 
 
+def spelled(count: int) -> str:
+    """Bytes as text that names them exactly: ``4 GiB``, ``25 MB``, ``4097 B``."""
+    unit, size = max(
+        (item for item in UNITS.items() if count % item[1] == 0), key=lambda item: item[1]
+    )
+    return f"{count // size} {unit}"
+
+
 def mib(count: int) -> str:
     """``count`` bytes in MiB with two decimals, as tables print them."""
     return f"{count / 1024**2:.2f}"

@@ -39,10 +39,13 @@ class TensorInfo:
     def matrix(self) -> tuple[int, int]:
         """The (rows, columns) that passes work on; row-major order is the file's.
 
-        A convolution ``(out, in, kh, kw)`` is ``(out, in·kh·kw)``; a vector is one row.
+        A convolution ``(out, in, kh, kw)`` is ``(out, in·kh·kw)``; a vector is one row. Fused
+        experts ``(E, out, in)``, told by the word ``experts`` in their name, are ``(E·out, in)``.
         """
         if len(self.shape) < 2:
             return 1, self.elements
+        if len(self.shape) == 3 and "experts" in self.name.split("."):
+            return self.shape[0] * self.shape[1], self.shape[2]
         return self.shape[0], math.prod(self.shape[1:])
 
 
@@ -74,7 +77,7 @@ class Structure:
             )
         height, width = int(found[1]), int(found[3])
         if width < 1 or (found[2] == "x" and height < 1):
-            raise UsageError(f"structure {text} has a side of 0")
+            raise UsageError(f"structure {text} has a side of 0", hint="such as 16x4, or 2of4")
         if found[2] == "of" and height > width:
             raise UsageError(
                 f"structure {text} keeps more than there is", hint=f"{width}of{height}?"

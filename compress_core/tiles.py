@@ -56,11 +56,6 @@ class Tile:
         self._values: NDArray[np.float32] | None = None
 
     @property
-    def untouched(self) -> bool:
-        """Whether no pass has changed anything."""
-        return self.mask is None and self.as_in_file
-
-    @property
     def as_in_file(self) -> bool:
         """Whether every element that is not masked still has the file's own value."""
         return self.codes is None and self._moved is None

@@ -82,8 +82,11 @@ class Tiling:
         for start in range(0, info.elements, step):
             yield start, min(start + step, info.elements)
 
-    def _at_once(self, info: TensorInfo, elements: int) -> int:
-        """How many grains of ``elements`` elements make a tile."""
+    def check(self, info: TensorInfo, elements: int) -> None:
+        """Whether a grain of ``elements`` elements fits.
+
+        :raises UnsupportedError: it does not.
+        """
         if elements > self._room:
             needed = INTERPRETER + elements * PER_ELEMENT
             raise UnsupportedError(
@@ -91,6 +94,10 @@ class Tiling:
                 where=info.name,
                 hint=f"--max-memory '{-(-needed // 1024**2)} MiB'",
             )
+
+    def _at_once(self, info: TensorInfo, elements: int) -> int:
+        """How many grains of ``elements`` elements make a tile."""
+        self.check(info, elements)
         limit = min(TILE_ELEMENTS, self._room // self.threads(elements))
         return max(1, limit // max(1, elements))
 

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal, TextIO
 
 from compress_core.errors import (
@@ -22,6 +23,7 @@ from compress_core.errors import (
 from modelopt_cli.printable import encodable, printable
 from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
 from modelopt_cli.render.base import Look
+from modelopt_cli.summary import MOST_SUMMARY, append_within
 
 ColourChoice = Literal["auto", "always", "never"]
 
@@ -73,6 +75,21 @@ class Output:
                 where="stdout",
                 hint="send it to another disk: > FILE",
             ) from None
+
+    def summary(self, markdown: str) -> None:
+        """Add to the page that GitHub Actions shows of this step; elsewhere there is none."""
+        path = self._environment.get("GITHUB_STEP_SUMMARY")
+        if not path:
+            return
+        try:
+            append_within(Path(path), markdown, MOST_SUMMARY)
+        except OSError as error:  # the verdict is worth more than its page
+            self.note(f"the step summary cannot be written: {error.strerror}: {path}")
+
+    @property
+    def workspace(self) -> str | None:
+        """The folder that GitHub Actions names files from; elsewhere there is none."""
+        return self._environment.get("GITHUB_WORKSPACE") or None
 
     def note(self, text: str, *, kind: str = "note") -> None:
         """Something that should be known, on one line of stderr; on a terminal as it fits."""
@@ -165,9 +182,13 @@ class Output:
             return [text]
         import textwrap  # most runs have little to say
 
-        # paths stay whole, and can be copied
-        whole = {"break_long_words": False, "break_on_hyphens": False}
-        return textwrap.wrap(text, self._width, subsequent_indent="  ", **whole) or [text]
+        return textwrap.wrap(
+            text,
+            self._width,
+            subsequent_indent="  ",
+            break_long_words=False,  # paths stay whole, and can be copied
+            break_on_hyphens=False,
+        )
 
     def _plain(self, text: str) -> str:
         return printable(text, _encoding(self._stderr))

@@ -91,23 +91,18 @@ def _exit_code(error: Exception, output: Output) -> int:
 
 
 def _code_of(error: ModelOptError) -> int:
-    from compress_core.errors import InputError, OutputError, UsageError
+    from compress_core.errors import GateError, InputError, OutputError, UsageError
 
-    codes = {UsageError: 2, InputError: 3, OutputError: 4}
+    codes = {GateError: 1, UsageError: 2, InputError: 3, OutputError: 4}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), _BUG)
 
 
 def _bug(error: Exception, output: Output) -> int:
     import traceback
 
-    from compress_core.errors import ModelOptError
+    from modelopt_cli.bug import as_bug
 
-    output.error(
-        ModelOptError(
-            f"this is a bug in modelopt: {type(error).__name__}: {error}",
-            hint="please report it, with what the same command prints with -v",
-        )
-    )
+    output.error(as_bug(error))
     if output.verbose:
         output.traceback("".join(traceback.format_exception(error)))
     return _BUG

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import click
 
 from compress_core import registry
+from compress_core.atomic import check_file
 from compress_core.errors import OutputExistsError, UsageError
 from compress_core.sizes import parse_size
 from modelopt_cli.command import Flag
@@ -19,6 +20,7 @@ from modelopt_cli.render import formats, renderer_for
 
 if TYPE_CHECKING:
     from compress_core import Settings
+    from modelopt_cli.render.base import Renderer
 
 _KEY = "modelopt_cli.flag"
 
@@ -284,6 +286,21 @@ class Formatting:
 
 
 @dataclass(frozen=True)
+class Announcing(Formatting):
+    """The format of a result with verdicts."""
+
+    format: str | None = field(
+        default=None,
+        metadata=flag(
+            "--format",
+            section="Results",
+            type=click.Choice(formats(judged=True)),
+            help="Format of the result on stdout.  [default: table]",
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class Showing(Formatting):
     """How a result about tensors is shown."""
 
@@ -317,20 +334,63 @@ class Reporting:
         ),
     )
 
+    judged: ClassVar[bool] = False
+    """Whether the result has verdicts, and so more formats."""
+
     def __post_init__(self) -> None:
         for path in self.report:
-            renderer_for(path)
+            self.renderer(path)
 
-    def check(self, *, replace: bool) -> None:
+    def renderer(self, path: Path) -> Renderer:
+        """What writes one of the files."""
+        return renderer_for(path, judged=self.judged)
+
+    def check(self, *, replace: bool, weights: Iterable[Path] = ()) -> None:
         """Whether the files may be written, before any work is done.
 
+        :param weights: inputs and output of the run, which no report may replace or lie in.
         :raises OutputExistsError: one is there and must not be replaced.
+        :raises OutputError: the folder of one is missing.
         """
+        if len({path.resolve() for path in self.report}) < len(self.report):
+            raise UsageError("two reports in one file", where="--report", hint="name each once")
         for path in self.report:
+            for other in weights:
+                _refuse_among_weights(path, other)
             if not replace and path.exists():
                 raise OutputExistsError(
                     "the report already exists", where=str(path), hint="pass --force to replace it"
                 )
+            check_file(path, replace=True)
+
+
+def _refuse_among_weights(report: Path, weights: Path) -> None:
+    here, there = report.resolve(), weights.resolve()
+    if here == there or there in here.parents:
+        raise OutputExistsError(
+            "the report would lie among the weights",
+            where=str(report),
+            hint="write it to another folder",
+        )
+
+
+@dataclass(frozen=True)
+class Recording(Reporting):
+    """Files that a result with verdicts is written to."""
+
+    report: tuple[Path, ...] = field(
+        default=(),
+        metadata=flag(
+            "--report",
+            section="Results",
+            type=PATH,
+            multiple=True,
+            metavar="PATH",
+            help="Also write the result to a .json, .md, .csv or .xml (JUnit) file; repeatable.",
+        ),
+    )
+
+    judged: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from compress_core.atomic import write_text
+from compress_core.gates import Check
 from compress_core.report import Report
-from modelopt_cli.console import Output
+from modelopt_cli.console import Output, ReaderGoneError
 from modelopt_cli.options import Formatting, Reporting
-from modelopt_cli.render import renderer, renderer_for
+from modelopt_cli.render import renderer
 from modelopt_cli.render.base import Look, Result
 
 
 def show(result: Result, output: Output, showing: Formatting) -> None:
-    """The result on stdout, in the format that was asked for."""
+    """The result on stdout, in the format that was asked for; for GitHub, in its summary too."""
+    if showing.chosen == "github":
+        output.summary(renderer("md").render(result, Look()))
     output.result(renderer(showing.chosen).render(result, output.look()))
+
+
+@contextmanager
+def kept_verdict(check: Check) -> Iterator[None]:
+    """Nobody may read stdout any more: that must not hide a gate that failed."""
+    try:
+        yield
+    except ReaderGoneError:
+        if not check.failed:
+            raise
 
 
 def write_reports(result: Result, reporting: Reporting, *, replace: bool) -> None:
     """The result in every file that was asked for."""
     for path in reporting.report:
-        write_text(path, renderer_for(path).render(result, Look()), replace=replace)
+        write_text(path, reporting.renderer(path).render(result, Look()), replace=replace)
 
 
 def tell(report: Report, output: Output) -> None:

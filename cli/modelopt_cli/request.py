@@ -11,9 +11,8 @@ import click
 
 from compress_core.errors import SpecError, UsageError
 from compress_core.fields import options_of
-from compress_core.pipeline import Pipeline, Step
 from compress_core.registry import get, names
-from compress_core.select import Pattern, Selector, Where
+from compress_core.select import Pattern, Selector
 from compress_core.spec import Spec, from_config, load
 from modelopt_cli.command import Flag
 from modelopt_cli.completion import one_of
@@ -57,25 +56,6 @@ def selection(select: Selector, choosing: Choosing) -> Selector:
     match = tuple(Pattern(text, where="--match") for text in choosing.match)
     ignore = tuple(Pattern(text, where="--ignore") for text in choosing.ignore)
     return replace(select, match=match or select.match, ignore=select.ignore + ignore)
-
-
-def for_source(spec: Spec, source: Path) -> Spec:
-    """``spec`` as it is meant for ``source``.
-
-    The presets of other tools are for linear layers; a checkpoint folder tells which those are. A
-    condition that somebody wrote stands.
-    """
-    pipeline = spec.pipeline
-    if not source.is_dir() or pipeline.select.where != Where():
-        return spec
-    steps = tuple(_for_linear(step) for step in pipeline.steps)
-    return replace(spec, pipeline=Pipeline(steps, pipeline.select))
-
-
-def _for_linear(step: Step) -> Step:
-    if step.work.config().get("preset") is None or step.select.where != Where():
-        return step
-    return replace(step, select=replace(step.select, where=Where(role="linear")))
 
 
 def asks_for_passes(function: Callable[..., Any]) -> Callable[..., Any]:

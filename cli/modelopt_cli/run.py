@@ -13,6 +13,9 @@ import click
 import compress_core
 from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.console import Output
+from modelopt_cli.failure import gate_error
+from modelopt_cli.gate_options import Guarding
+from modelopt_cli.guard import GateRefusal, Guard, guarded
 from modelopt_cli.options import (
     PATH,
     Limiting,
@@ -24,13 +27,13 @@ from modelopt_cli.options import (
     Writing,
     takes,
 )
-from modelopt_cli.outcome import show, tell, write_reports
+from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult
-from modelopt_cli.request import for_source, narrowed, spec_from_passes
+from modelopt_cli.request import narrowed, spec_from_passes
 
 if TYPE_CHECKING:  # the face of the core is lazy: `--help` shall not wait for its engine
-    from compress_core import Report, Settings, Spec
+    from compress_core import Check, Report, Settings, Spec
     from modelopt_cli.render.base import Result
 
 Command = Callable[..., Any]
@@ -60,14 +63,20 @@ class Errand:
         """The core's settings, as far as flags change them."""
         return self.limiting.applied(compress_core.Settings(replace=self.writing.force))
 
-    def carry_out(self, work: Callable[[Settings], Report], settings: Settings) -> None:
-        """Do ``work`` under a meter, and tell what came of it."""
-        self.reporting.check(replace=self.writing.force)
-        keep_freed_memory()
-        with self.output.metered() as meter:
-            report = work(replace(settings, progress=meter))
+    def carry_out(
+        self, work: Callable[[Settings], Report], settings: Settings, target: Path
+    ) -> None:
+        """Do ``work``, which is about ``target``, under a meter, and tell what came of it."""
+        report = self.done(work, settings, target)
         self.conclude(ReportResult(report, self.showing.per_tensor))
         tell(report, self.output)
+
+    def done(self, work: Callable[[Settings], Report], settings: Settings, target: Path) -> Report:
+        """Do ``work``, which is about ``target``, under a meter."""
+        self.reporting.check(replace=self.writing.force, weights=(self.source, target))
+        keep_freed_memory()
+        with self.output.metered() as meter:
+            return work(replace(settings, progress=meter))
 
     def conclude(self, result: Result) -> None:
         """Report files first, so that a closed pipe cannot keep them from being written."""
@@ -91,15 +100,18 @@ class Run(Errand):
         )
 
     def own(self, spec: Spec) -> Spec:
-        """``spec`` as the flags narrow it, for this input."""
-        return for_source(narrowed(spec, self.selecting, self.storing), self.source)
+        """``spec`` as the flags narrow it."""
+        return narrowed(spec, self.selecting, self.storing)
 
-    def do(self, spec: Spec, what: str, trying: Trying) -> None:
+    def do(self, spec: Spec, what: str, trying: Trying, guarding: Guarding) -> None:
         """Compress, or whatever else ``trying`` says."""
+        spec = guarded(spec, guarding, self.output)
         if trying.print_spec:
             self.output.result(self.own(spec).to_yaml())
         elif trying.dry_run:
             self.plan(spec, what)
+        elif spec.gates:
+            self._compress_guarded(spec, what, before_write=guarding.gate_before_write)
         else:
             self._compress(spec, what)
 
@@ -111,11 +123,12 @@ class Run(Errand):
                 self.source, spec, settings, target=target, exact=exact
             ),
             self.settings(),
+            target,
         )
 
     def compare(self, presets: Sequence[str], *, exact: bool = False) -> None:
         """Plan a quantization with each of the presets, and show them side by side."""
-        self.reporting.check(replace=self.writing.force)
+        self.reporting.check(replace=self.writing.force, weights=[self.source])
         plans = {preset: self._plan_of(preset, exact) for preset in presets}
         self.conclude(Comparison(plans))
         for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
@@ -131,7 +144,38 @@ class Run(Errand):
         self.carry_out(
             lambda settings: compress_core.compress(self.source, target, spec, settings),
             self.settings(),
+            target,
         )
+
+    def _compress_guarded(self, spec: Spec, what: str, *, before_write: bool) -> None:
+        """Compress, and judge the result before it appears, or else after."""
+        target, spec, settings = self.target(what), self.own(spec), self.settings()
+        guard = Guard(spec.gates, settings)
+        hook = guard.refuse if before_write else None
+        try:
+            report = self.done(
+                lambda metered: compress_core.compress(
+                    self.source, target, spec, metered, before_commit=hook
+                ),
+                settings,
+                target,
+            )
+        except GateRefusal as refusal:
+            self._tell_verdicts(refusal.report, refusal.check)
+            raise gate_error(refusal.check, written=False) from None
+        check = guard.judged(report)
+        self._tell_verdicts(report, check)
+        if check.failed:
+            raise gate_error(check)
+
+    def _tell_verdicts(self, report: Report, check: Check) -> None:
+        workspace = self.output.workspace
+        result = ReportResult(report, self.showing.per_tensor, check, workspace)
+        with kept_verdict(check):
+            self.conclude(result)
+        tell(report, self.output)
+        for note in check.notes:
+            self.output.note(note)
 
 
 _ERRAND = (Writing, Limiting, Showing, Reporting)

@@ -43,6 +43,11 @@ passes:
 #:  layout: packed
 #:  shard_size: 4 GiB           # of an output folder
 #:  on_exists: replace
+
+# What the result may cost; judged by every run, and by modelopt check --spec THIS_FILE
+#:gates:
+#:  - {metric: size, max: 25 MiB}
+#:  - {metric: error, max: 0.2, over: tensor}
 """
 
 

@@ -65,6 +65,14 @@ class Pass(Configured, ABC):
     id: ClassVar[str]
     summary: ClassVar[str]
 
+    @property
+    def meant_for(self) -> str | None:
+        """The role that it is for in a checkpoint folder when nothing is said of roles.
+
+        ``None``: of any role.
+        """
+        return None
+
     @abstractmethod
     def becomes(self, info: TensorInfo, form: Form, limits: Limits) -> Form | Refusal:
         """What a tensor of this form will be, from its header alone."""

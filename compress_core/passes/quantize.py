@@ -80,7 +80,7 @@ class Quantize(Pass):
             raise UsageError(
                 "center: mean is for symmetric codes; an asymmetric range has its own offset",
                 where="center",
-                hint="drop one of center and symmetric: false",
+                hint="leave center out (--center none), or symmetric",
             )
         if self._bits == 1 and not self._symmetric:
             raise UsageError(
@@ -110,6 +110,11 @@ class Quantize(Pass):
     @property
     def _group_size(self) -> Any:
         return self._setting("group_size", "channel")
+
+    @property
+    def meant_for(self) -> str | None:
+        # the presets of other tools are for linear layers
+        return "linear" if self.preset is not None else None
 
     def becomes(self, info: TensorInfo, form: Form, limits: Limits) -> Form | Refusal:
         if form.scheme is not None:

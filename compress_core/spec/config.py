@@ -11,13 +11,15 @@ from compress_core.fields import options_of
 from compress_core.near import shown
 from compress_core.passes.base import Pass
 from compress_core.pipeline import Pipeline, Rule, Step
-from compress_core.select import Pattern, Selector, Where
+from compress_core.select import Selector, Where
 from compress_core.sizes import parse_size
+from compress_core.spec.gates import build_gates
 from compress_core.spec.model import VERSION, Output, Spec
+from compress_core.spec.patterns import match_at, patterns_at
 from compress_core.spec.place import Place
 from compress_core.spec.shapes import given_values, items, mapping, mapping_of, text, texts
 
-_SPEC = ("version", "name", "select", "passes", "output")
+_SPEC = ("version", "name", "select", "passes", "output", "gates")
 _SELECT = ("match", "ignore", "where")
 
 
@@ -40,9 +42,10 @@ def build(data: object, place: Place) -> Spec:
     at = place.key("select")
     select = _selector(mapping_of(_SELECT, given.get("select", {}), at), at)
     output = _output(given.get("output", {}), place.key("output"))
+    gates = build_gates(given.get("gates", ()), place.key("gates"))
     name = text(given["name"], place.key("name")) if "name" in given else None
     with place.blaming():
-        return Spec(Pipeline(tuple(steps), select), name, output)
+        return Spec(Pipeline(tuple(steps), select), name, output, gates)
 
 
 def _check_version(given: Mapping[str, object], place: Place) -> None:
@@ -85,7 +88,7 @@ def _rule(data: object, place: Place, work: Pass) -> Rule:
     given = dict(mapping_of(("match", *options_of(type(work))), data, place))
     if "match" not in given:
         raise place.error("a rule needs match", "name the tensors that it is meant for")
-    match = _match(given.pop("match"), place.key("match"))
+    match = match_at(given.pop("match"), place.key("match"))
     with place.blaming():
         return Rule(match, work.changed(given))
 
@@ -93,28 +96,12 @@ def _rule(data: object, place: Place, work: Pass) -> Rule:
 def _selector(given: Mapping[str, object], place: Place) -> Selector:
     parts: dict[str, Any] = {}
     if "match" in given:
-        parts["match"] = _match(given["match"], place.key("match"))
+        parts["match"] = match_at(given["match"], place.key("match"))
     if "ignore" in given:
-        parts["ignore"] = _patterns(given["ignore"], place.key("ignore"))
+        parts["ignore"] = patterns_at(given["ignore"], place.key("ignore"))
     if "where" in given:
         parts["where"] = _where(given["where"], place.key("where"))
     return Selector(**parts)
-
-
-def _match(value: object, place: Place) -> tuple[Pattern, ...]:
-    found = _patterns(value, place)
-    if not found:
-        raise place.error("match is empty: it takes no tensor", "'*' stands for all tensors")
-    return found
-
-
-def _patterns(value: object, place: Place) -> tuple[Pattern, ...]:
-    return tuple(_pattern(written, at) for written, at in texts(value, place))
-
-
-def _pattern(written: str, place: Place) -> Pattern:
-    with place.blaming():
-        return Pattern(written, where=str(place))
 
 
 def _where(data: object, place: Place) -> Where:

@@ -8,9 +8,11 @@ from typing import Any
 from compress_core import registry
 from compress_core.errors import UsageError
 from compress_core.fields import Configured, option
+from compress_core.gates import Gate
 from compress_core.near import shown
 from compress_core.pipeline import Pipeline
-from compress_core.sizes import UNITS
+from compress_core.select import Written
+from compress_core.sizes import spelled
 from compress_core.spec.emit import emit
 
 VERSION = 1
@@ -44,21 +46,23 @@ class Output(Configured):
         """What differs from the defaults, sizes as text."""
         said = super().config()
         if self.shard_size is not None:
-            said["shard_size"] = _size(self.shard_size)
+            said["shard_size"] = spelled(self.shard_size)
         return said
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A pipeline, a name, and what becomes of the result.
+    """A pipeline, a name, what becomes of the result, and what that may cost.
 
     :ivar name: for reports and file names; ``None`` = not given.
+    :ivar gates: judged once the result is known.
     :raises UsageError: ``name`` is empty, too long, or cannot be part of a file name.
     """
 
     pipeline: Pipeline = field(default_factory=Pipeline)
     name: str | None = None
     output: Output = field(default_factory=Output)
+    gates: tuple[Gate, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.name
@@ -74,6 +78,16 @@ class Spec:
                 hint=f"1 to {MAX_NAME} characters that can stand in a file name",
             )
 
+    @property
+    def written(self) -> tuple[Written, ...]:
+        """The patterns that somebody wrote, each with its place."""
+        gates = (
+            (f"gates[{index}].{place}", pattern)
+            for index, gate in enumerate(self.gates)
+            for place, pattern in gate.written
+        )
+        return (*self.pipeline.written, *gates)
+
     def config(self) -> dict[str, Any]:
         """The canonical dictionary: ``version`` first, then only what differs from the defaults."""
         said: dict[str, Any] = {"version": VERSION}
@@ -83,17 +97,10 @@ class Spec:
             "select": self.pipeline.select.config(),
             "passes": [step.config() for step in self.pipeline.steps],
             "output": self.output.config(),
+            "gates": [gate.config() for gate in self.gates],
         }
         return said | {key: part for key, part in parts.items() if part}
 
     def to_yaml(self) -> str:
         """The canonical spec file; :func:`compress_core.spec.load` gives an equal spec back."""
         return emit(self.config())
-
-
-def _size(count: int) -> str:
-    """Bytes as text that names them exactly: ``4 GiB``, ``25 MB``, ``4097 B``."""
-    unit, size = max(
-        (item for item in UNITS.items() if count % item[1] == 0), key=lambda item: item[1]
-    )
-    return f"{count // size} {unit}"

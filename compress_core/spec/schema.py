@@ -16,7 +16,7 @@ from compress_core.dtypes import DTYPES
 from compress_core.fields import Option, Scalar, options_of
 from compress_core.passes.base import Pass
 from compress_core.select import CLASSES, Where
-from compress_core.sizes import UNITS
+from compress_core.spec.gate_schema import SIZE, gate_schema
 from compress_core.spec.model import MAX_NAME, NOT_IN_NAMES, VERSION, Output
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,6 +42,11 @@ def json_schema() -> Schema:
                     "items": {"$ref": "#/$defs/step"},
                 },
                 "output": _ref("output", "how the result is stored"),
+                "gates": {
+                    "description": "what the result may cost; judged when it is known",
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/gate"},
+                },
             },
             required=("version",),
         ),
@@ -52,6 +57,7 @@ def json_schema() -> Schema:
             **{f"rule.{name}": _rule(cls) for name, cls in passes.items()},
             "where": _where(),
             "output": _output(),
+            "gate": gate_schema(),
             "pattern": _pattern(),
             "patterns": _list_or_one({"$ref": "#/$defs/pattern"}),
         },
@@ -205,13 +211,9 @@ def _output() -> Schema:
         "default": options["layout"]["default"],
         "enum": ["auto", *registry.names("layouts")],
     }
-    number = r"[0-9]{1,18}"
     options["shard_size"] = {
         "description": options["shard_size"]["description"],
-        **_matching(
-            rf"\s*{number}\s*|\s*{number}(?:\.[0-9]{{1,9}})?\s*(?:{'|'.join(UNITS)})\s*",
-            examples=["4 GiB"],
-        ),
+        **_matching(SIZE, examples=["4 GiB"]),
     }
     return _object(options)
 

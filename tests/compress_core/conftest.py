@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from compress_core import compress, from_config
 
 Raw = Mapping[str, tuple[str, NDArray[Any]]]
 Put = Callable[..., Path]
@@ -42,3 +46,26 @@ def put(tmp_path: Path) -> Put:
         return path
 
     return write
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """Three layers, a norm and some integers."""
+    rng = np.random.default_rng(3)
+    tensors = {
+        f"layers.{layer}.up.weight": rng.standard_normal((64, 96), dtype=np.float32)
+        for layer in range(3)
+    }
+    tensors["norm.weight"] = rng.standard_normal(96, dtype=np.float32)
+    path = tmp_path / "original.safetensors"
+    save_file({**tensors, "index": np.arange(7)}, path)
+    return path
+
+
+@pytest.fixture
+def packed(original: Path, tmp_path: Path) -> Path:
+    """The same, pruned by half and in four bits."""
+    passes = [{"pass": "prune", "sparsity": 0.5}, {"pass": "quantize", "bits": 4, "group_size": 32}]
+    spec = from_config({"version": 1, "passes": passes})
+    compress(original, tmp_path / "packed.safetensors", spec)
+    return tmp_path / "packed.safetensors"

@@ -13,7 +13,9 @@ import pytest
 import compress_core
 
 SURFACE = {
+    "Check",
     "Difference",
+    "Gate",
     "ModelOptError",
     "Pipeline",
     "Progress",
@@ -21,6 +23,7 @@ SURFACE = {
     "Settings",
     "Spec",
     "__version__",
+    "check",
     "compress",
     "diff",
     "from_config",

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from compress_core import compress, from_config, open_logical, open_weights
 from compress_core.errors import FormatError, InputError, UnsupportedError
 from compress_core.layouts.packed import Packed
+from compress_core.opening import looks_like_weights
 
 QUANTIZE = from_config({"version": 1, "passes": [{"pass": "quantize", "bits": 4}]})
 
@@ -114,3 +115,15 @@ def test_a_damaged_record_is_refused_and_the_file_is_closed(
     with pytest.raises(FormatError, match="damaged"):
         open_logical(packed)
     assert open_files() == before
+
+
+def test_weights_are_told_from_other_files_by_content_or_name(
+    weights: Path, tmp_path: Path
+) -> None:
+    assert looks_like_weights(weights)
+    assert looks_like_weights(weights.rename(tmp_path / "renamed"))
+    (tmp_path / "damaged.safetensors").write_bytes(b"")
+    assert looks_like_weights(tmp_path / "damaged.safetensors")
+    assert looks_like_weights(tmp_path / "absent.safetensors")
+    (tmp_path / "README.md").write_text("about them")
+    assert not looks_like_weights(tmp_path / "README.md")

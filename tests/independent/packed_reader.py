@@ -133,6 +133,8 @@ class Tensor:
         self.parts = parts
         if len(self.shape) == 1:
             self.rows, self.columns = 1, self.shape[0]
+        elif len(self.shape) == 3 and "experts" in name.split("."):
+            self.rows, self.columns = self.shape[0] * self.shape[1], self.shape[2]
         else:
             self.rows, self.columns = self.shape[0], math.prod(self.shape[1:])
         self.arrangement, self.expected = self.find_arrangement()

@@ -125,6 +125,7 @@ def weights(case: Case) -> Arrays:
     for number, shape in enumerate(SHAPES):
         dtype = FLOATS[(case.seed + number) % 4]
         found[f"small.{number}"] = values(shape, case.seed + number).astype(dtype)
+    found["mlp.experts.up_proj"] = values((3, 5, 13), case.seed).astype(case.dtype)
     found["large"].reshape(-1)[::7] *= case.dtype(1e-3)
     special = np.array([np.nan, np.inf, -0.0, 1e-45], np.float32)
     special.view(np.uint32)[0] = 0xFFC12345

@@ -38,7 +38,15 @@ def test_every_command_has_the_options_of_talk(name: str) -> None:
 def test_help_stands_under_headings(cli: Any) -> None:
     out = cli("prune", "--help").out
     headings = [line for line in out.splitlines() if line.endswith(":") and line[:1] != " "]
-    assert headings == ["Prune options:", "Tensors:", "Output:", "Limits:", "Results:", "Talk:"]
+    assert headings == [
+        "Prune options:",
+        "Tensors:",
+        "Output:",
+        "Limits:",
+        "Results:",
+        "Gates:",
+        "Talk:",
+    ]
 
 
 def test_an_error_in_any_option_is_told_as_the_others_ask(cli: Any) -> None:

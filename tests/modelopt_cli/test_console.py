@@ -84,6 +84,20 @@ def test_quiet_leaves_errors_only() -> None:
     assert err.getvalue() == "error: broken\n"
 
 
+def test_a_note_fits_a_terminal_and_is_one_line_elsewhere() -> None:
+    text = f"kept {'/a/path/that/is/longer/than/the/line' * 2} and twenty others"
+    console, _, err = output(terminal=True, COLUMNS="30", NO_COLOR="1")
+    console.note(text)
+    assert err.getvalue().splitlines() == [
+        "note: kept",
+        f"  {text.split()[1]}",
+        "  and twenty others",
+    ]
+    console, _, err = output(COLUMNS="30")
+    console.note(text)
+    assert err.getvalue() == f"note: {text}\n"
+
+
 def test_details_are_for_those_who_ask() -> None:
     console, _, err = output()
     console.detail("one")

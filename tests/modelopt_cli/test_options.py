@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from compress_core import Settings
-from compress_core.errors import OutputExistsError, UsageError
+from compress_core.errors import OutputError, OutputExistsError, UsageError
 from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
 
 
@@ -111,3 +111,34 @@ def test_an_existing_report_is_kept(tmp_path: Path) -> None:
     reporting.check(replace=True)
     with pytest.raises(OutputExistsError):
         reporting.check(replace=False)
+
+
+class TestReportsAmongWeights:
+    """A report never lands on the weights that it tells of."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        source = tmp_path / "in"
+        source.mkdir()
+        (source / "config.json").write_text("{}")
+        return source
+
+    @pytest.mark.parametrize("report", ["in/config.json", "in/sub/../new.json", "out.json"])
+    def test_neither_in_the_input_nor_on_the_output(
+        self, tmp_path: Path, source: Path, report: str
+    ) -> None:
+        reporting = Reporting(report=(tmp_path / report,))
+        with pytest.raises(OutputExistsError, match="among the weights"):
+            reporting.check(replace=True, weights=(source, tmp_path / "out.json"))
+
+    def test_beside_them_is_well(self, tmp_path: Path, source: Path) -> None:
+        Reporting(report=(tmp_path / "r.json",)).check(replace=True, weights=(source,))
+
+    def test_the_folder_must_be_there(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="no such folder"):
+            Reporting(report=(tmp_path / "missing" / "r.json",)).check(replace=False)
+
+    def test_two_reports_need_two_files(self, tmp_path: Path) -> None:
+        twice = (tmp_path / "r.json", tmp_path / "." / "r.json")
+        with pytest.raises(UsageError, match="two reports"):
+            Reporting(report=twice).check(replace=False)

@@ -9,7 +9,7 @@ import pytest
 from compress_core.errors import UsageError
 from compress_core.spec import Spec, from_config
 from modelopt_cli.options import Selecting, Storing
-from modelopt_cli.request import for_source, narrowed, spec_asked, spec_from_flags
+from modelopt_cli.request import narrowed, spec_asked, spec_from_flags
 
 
 def preset(**step: object) -> Spec:
@@ -53,34 +53,6 @@ def test_flags_of_storage_win() -> None:
     spec = from_config({"version": 1, "output": {"layout": "dense", "copy_side_files": False}})
     stored = narrowed(spec, Selecting(), Storing(layout="packed", shard_size=4096)).output
     assert (stored.layout, stored.shard_size, stored.copy_side_files) == ("packed", 4096, False)
-
-
-def test_a_preset_is_for_the_linear_layers_of_a_folder(tmp_path: Path) -> None:
-    step = for_source(preset(), tmp_path).config()["passes"][0]
-    assert step == {"pass": "quantize", "preset": "W4A16", "where": {"role": "linear"}}
-
-
-def test_a_preset_takes_all_of_a_file(tmp_path: Path) -> None:
-    assert for_source(preset(), tmp_path / "model.safetensors") == preset()
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        preset(where={"ndim": 2}),
-        from_config(
-            {
-                "version": 1,
-                "select": {"where": {"ndim": 2}},
-                "passes": [{"pass": "quantize", "preset": "W4A16"}],
-            }
-        ),
-        from_config({"version": 1, "passes": [{"pass": "quantize", "bits": 4}]}),
-        from_config({"version": 1, "passes": [{"pass": "prune", "sparsity": 0.5}]}),
-    ],
-)
-def test_a_written_condition_stands(tmp_path: Path, spec: Spec) -> None:
-    assert for_source(spec, tmp_path) == spec
 
 
 def test_pass_and_file_say_the_same(tmp_path: Path) -> None:

@@ -31,7 +31,15 @@ def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["prune", "--help"], ["diff", "--help"], ["spec", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["prune", "--help"],
+        ["diff", "--help"],
+        ["check", "--help"],
+        ["batch", "--help"],
+        ["spec", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(clean_environment: dict[str, str], arguments: list[str]) -> None:
     assert not loaded(clean_environment, *arguments) & {"numpy", "rich", "yaml", "ml_dtypes"}
@@ -48,6 +56,7 @@ def test_version_loads_no_click(clean_environment: dict[str, str]) -> None:
         ["quantize", "{weights}", "--bits", "4", "--dry-run"],
         ["prune", "{weights}", "--structure", "2of4", "--dry-run"],
         ["plan", "{weights}", "--compare", "W8A16,W4A16"],
+        ["check", "{weights}", "--max-size", "1GiB"],
         ["list", "passes", "quantize"],
         ["list", "presets", "W4A16"],
         ["list", "layouts"],

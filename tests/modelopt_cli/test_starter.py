@@ -29,7 +29,7 @@ def test_it_is_valid_and_names_its_schema() -> None:
 def test_its_examples_are_valid_too() -> None:
     text = re.sub("^#:", "", starter(), flags=re.MULTILINE)
     spec = loads(text).config()
-    assert list(spec) == ["version", "name", "select", "passes", "output"]
+    assert list(spec) == ["version", "name", "select", "passes", "output", "gates"]
     assert [step["pass"] for step in spec["passes"]] == ["prune", "quantize"]
     Draft202012Validator(json_schema()).validate(parse(text, "a.yaml")[0])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from modelopt_cli.command import Command
+from modelopt_cli.gate_options import Guarding
 from modelopt_cli.options import Trying, takes
 from modelopt_cli.request import asks_for_passes, spec_asked
 from modelopt_cli.run import Run, runs_passes, source_argument
@@ -17,8 +18,10 @@ from modelopt_cli.run import Run, runs_passes, source_argument
 @source_argument
 @asks_for_passes
 @runs_passes
-@takes(Trying)
-def command(run: Run, passes: tuple[str, ...], spec: Path | None, trying: Trying) -> None:
+@takes(Trying, Guarding)
+def command(
+    run: Run, passes: tuple[str, ...], spec: Path | None, trying: Trying, guarding: Guarding
+) -> None:
     """Run passes on PATH one after another, and store the result once.
 
     \b
@@ -26,4 +29,4 @@ def command(run: Run, passes: tuple[str, ...], spec: Path | None, trying: Trying
     modelopt compress ./checkpoint --spec edge.yaml
     """
     asked = spec_asked(passes, spec)
-    run.do(asked, asked.name or "compressed", trying)
+    run.do(asked, asked.name or "compressed", trying, guarding)

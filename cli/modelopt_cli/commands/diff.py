@@ -60,7 +60,7 @@ def command(
     compared: -0 equals 0, and NaN equals NaN. Metadata and config.json are compared by their keys,
     unless only some tensors are asked for.
     """
-    reporting.check(replace=replacing.force)
+    reporting.check(replace=replacing.force, weights=(source, other))
     keep_freed_memory()
     settings = limiting.applied(compress_core.Settings(on_unmatched=choosing.on_unmatched))
     with output.metered() as meter:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from modelopt_cli.command import Command
+from modelopt_cli.gate_options import Guarding
 from modelopt_cli.options import Trying, takes
 from modelopt_cli.pass_options import options_of_pass
 from modelopt_cli.request import spec_from_flags
@@ -18,14 +19,14 @@ from modelopt_cli.run import Run, runs_passes, source_argument
 @source_argument
 @options_of_pass("quantize")
 @runs_passes
-@takes(Trying)
-def command(run: Run, chosen: dict[str, Any], trying: Trying) -> None:
+@takes(Trying, Guarding)
+def command(run: Run, chosen: dict[str, Any], trying: Trying, guarding: Guarding) -> None:
     """Store the weights of PATH as integers of 2 to 8 bits, or as one of two values (1 bit).
 
     PATH is a safetensors file or a checkpoint folder. A preset on a folder is for its linear
     layers; without one, every float tensor of two or more dimensions is quantized.
     """
-    run.do(spec_from_flags("quantize", chosen), _what(chosen), trying)
+    run.do(spec_from_flags("quantize", chosen), _what(chosen), trying, guarding)
 
 
 def _what(chosen: dict[str, Any]) -> str:

@@ -26,8 +26,11 @@ def command(errand: Errand, looking: Looking) -> None:
         errand.carry_out(
             lambda settings: compress_core.plan_restore(source, settings, target=target),
             errand.settings(),
+            target,
         )
     else:
         errand.carry_out(
-            lambda settings: compress_core.restore(source, target, settings), errand.settings()
+            lambda settings: compress_core.restore(source, target, settings),
+            errand.settings(),
+            target,
         )

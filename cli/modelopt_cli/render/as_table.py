@@ -7,7 +7,7 @@ have. Rich knows how many cells a character fills, and that is taken from it.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -48,7 +48,9 @@ def _fitted(sheet: Sheet, look: Look) -> Sheet:
     """The sheet in characters that can be written, without wide columns where there is no room."""
     sheet = _printable(sheet, look.encoding)
     if _line_width(_widths(sheet)) > look.width:
-        sheet = _with_wrapped(_without_wide(sheet), look.width)
+        sheet = _with_wrapped(_only(sheet, lambda column: not column.wide), look.width)
+    if look.cut and _least_width(sheet) > look.width:
+        sheet = _only(sheet, lambda column: not column.spare)
     excess = _line_width(_widths(sheet)) - look.width
     if look.cut and excess > 0:
         room = max(_widths(sheet)[0] - excess, _LEAST)
@@ -66,8 +68,8 @@ def _printable(sheet: Sheet, encoding: str) -> Sheet:
     return Sheet(columns, rows)
 
 
-def _without_wide(sheet: Sheet) -> Sheet:
-    stay = [index for index, column in enumerate(sheet.columns) if not column.wide]
+def _only(sheet: Sheet, wanted: Callable[[Column], bool]) -> Sheet:
+    stay = [index for index, column in enumerate(sheet.columns) if wanted(column)]
     return Sheet(
         tuple(sheet.columns[index] for index in stay),
         tuple(Row(tuple(row.cells[index] for index in stay), row.total) for row in sheet.rows),
@@ -132,6 +134,12 @@ def _widths(sheet: Sheet) -> list[int]:
 
 def _line_width(widths: Iterable[int]) -> int:
     return sum(width + _GAP for width in widths)
+
+
+def _least_width(sheet: Sheet) -> int:
+    """Width of a line with names as short as they get."""
+    names, *others = _widths(sheet)
+    return _line_width([min(names, _LEAST), *others])
 
 
 def _grid(sheet: Sheet, look: Look) -> list[str]:

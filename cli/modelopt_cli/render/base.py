@@ -12,6 +12,7 @@ class Column:
     """One column.
 
     :ivar wide: shown only where the line has room for it.
+    :ivar spare: left out of a terminal that even short names do not make room on.
     :ivar wraps: prose, which may go on in the next line.
     """
 
@@ -19,6 +20,7 @@ class Column:
     align: Literal["left", "right"] = "right"
     wide: bool = False
     wraps: bool = False
+    spare: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ SIZES: Columns = (
     (Column("Tensors", "left"), lambda line: line.label),
     (Column("n"), lambda line: str(line.count)),
     (Column("To", "left"), lambda line: line.to),
-    (Column("MiB in"), lambda line: megabytes(line.bytes_in)),
+    (Column("MiB in", spare=True), lambda line: megabytes(line.bytes_in)),
     (Column("MiB out"), lambda line: megabytes(line.bytes_out, exact=line.exact)),
     (Column("Ratio"), lambda line: ratio(line.bytes_in, line.bytes_out, exact=line.exact)),
 )

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compress_core.gates import Check
 from compress_core.report import Report, TensorReport
 from compress_core.sizes import human
 from modelopt_cli.render.base import Row, Sheet
 from modelopt_cli.render.folding import Group, folded, unfolded
+from modelopt_cli.render.judged import Finding
 from modelopt_cli.render.lines import ERRORS, SIZES, ZEROS, Columns, Line
 from modelopt_cli.render.numbers import percent
+from modelopt_cli.render.of_check import findings, verdict_sheet
 
 
 @dataclass(frozen=True)
@@ -19,26 +22,38 @@ class ReportResult:
     """A report, ready for any format.
 
     :ivar per_tensor: a line a tensor, whatever their names have in common.
+    :ivar check: what the gates of the spec say of it; ``None`` where there are none.
+    :ivar root: the folder that findings name files from; ``None``: the current one.
     """
 
     report: Report
     per_tensor: bool = False
+    check: Check | None = None
+    root: str | None = None
 
     def to_json(self) -> Mapping[str, Any]:
-        """The report's own JSON form."""
-        return self.report.to_json()
+        """The report's own JSON form; with gates, their verdicts besides."""
+        if self.check is None:
+            return self.report.to_json()
+        return {**self.report.to_json(), "check": self.check.to_json()}
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """One record a tensor."""
         return [tensor.to_json() for tensor in self.report.tensors]
 
     def sheets(self) -> Sequence[Sheet]:
-        """One table: groups of tensors, and all of them."""
+        """Groups of tensors, and all of them; with gates, their verdicts in another table."""
         shown = self._columns()
         total = Line.of_totals(self.report.totals, len(self.report.tensors))
         rows = [_row(Line.of_group(group), shown) for group in self._groups()]
         rows.append(_row(total, shown, total=True))
-        return [Sheet(tuple(column for column, _ in shown), tuple(rows), tuple(self._sentences()))]
+        columns = tuple(column for column, _ in shown)
+        whole = Sheet(columns, tuple(rows), tuple(self._sentences()))
+        return [whole] if self.check is None else [whole, verdict_sheet(self.check)]
+
+    def findings(self) -> Sequence[Finding]:
+        """One a verdict."""
+        return [] if self.check is None else findings(self.check, self.root)
 
     def _groups(self) -> list[Group[TensorReport]]:
         if self.per_tensor:
@@ -64,6 +79,8 @@ class ReportResult:
             yield self._outlook()
         elif self.report.totals.measured is not None:
             yield "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy)."
+            if not self._prunes and self.report.totals.zeros is not None:
+                yield self._zeros()
         if self._saves_nothing:
             yield self._disappointment()
         yield self._destination()
@@ -76,6 +93,10 @@ class ReportResult:
         if self.report.peak_bytes is not None:
             said.append(f"about {human(self.report.peak_bytes)} of memory")
         return " · ".join(said)
+
+    def _zeros(self) -> str:
+        totals = self.report.totals
+        return f"Zeros: {percent(totals.zeros, totals.float_elements)} % of all elements."
 
     @property
     def _saves_nothing(self) -> bool:

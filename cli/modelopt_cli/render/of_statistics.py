@@ -127,5 +127,5 @@ _COLUMNS = (
         lambda whole: bool(whole.odd),
         of_one_dtype=False,
     ),
-    _Shown(Column("Histogram", "left"), lambda line: _sparkline(line.found.histogram)),
+    _Shown(Column("Histogram", "left", spare=True), lambda line: _sparkline(line.found.histogram)),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,12 @@ TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _WEIGHTS = (
     *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"),
     *(".onnx", ".gguf", ".npz", ".npy", ".tflite", ".ot", ".index.json"),
+)
+
+
+# what an output's own weight files are called, however many there were
+_OUTPUT = re.compile(
+    r"model(\.packed)?(-\d{5,}-of-\d{5,})?\.safetensors|model(\.packed)?\.safetensors\.index\.json"
 )
 
 
@@ -46,6 +53,16 @@ class SideFiles:
 
     copied: Mapping[Path, int] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the files of a folder belong together, as those of one model.
+
+    That holds for weights that nothing here reads, too: opening the folder tells.
+    """
+    return any(_has(folder, stem) for stem in STEMS) or any(
+        os.path.lexists(folder / name) for name in TORCH_FILES
+    )
 
 
 def find_weights(folder: Path) -> Weights:
@@ -80,6 +97,21 @@ def side_files(folder: Path) -> SideFiles:
         else:
             copied[path] = size
     return SideFiles(copied, tuple(left_out))
+
+
+def first_foreign(folder: Path, expected: Set[Path]) -> str | None:
+    """The first file of an older output that is neither weights of ours nor among ``expected``.
+
+    Such a file is somebody's own: replacing the folder would lose it. ``None``: there is none.
+    """
+    if not folder.is_dir():
+        return None
+    found = (path for path, is_folder in _walk(folder, Path()) if not _is_output(path, is_folder))
+    return next((str(path) for path in found if path not in expected), None)
+
+
+def _is_output(path: Path, is_folder: bool) -> bool:
+    return not is_folder and _OUTPUT.fullmatch(str(path)) is not None
 
 
 def _of_stem(folder: Path, stem: str) -> Weights:

@@ -17,8 +17,8 @@ from compress_core.atomic import (
     write_text,
 )
 from compress_core.container import FilePlan, Reader, Writer
-from compress_core.errors import OutputError
-from compress_core.formats.folder.contents import STEMS, SideFiles, side_files
+from compress_core.errors import OutputError, OutputExistsError
+from compress_core.formats.folder.contents import STEMS, SideFiles, first_foreign, side_files
 from compress_core.formats.folder.index import INDEX_SUFFIX, index_name, index_text, is_shard_name
 from compress_core.inputs import InputFile
 
@@ -53,6 +53,13 @@ class FolderWriter(Writer):
         """Refuse a target that overlaps with the input, or cannot be replaced."""
         refuse_nested(self._target, self._source.path)
         check_folder(self._target, replace=self._replace)
+        foreign = first_foreign(self._target, set(self._beside().copied))
+        if foreign is not None:
+            raise OutputExistsError(
+                f"the output is a folder that also holds {foreign}, which would be lost",
+                where=str(self._target),
+                hint="choose another output, or move that away",
+            )
 
     def begin(self, files: Sequence[FilePlan]) -> None:
         """Check the target, open all shards, copy what goes along."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress_core.atomic import PartFile, check_file, refuse_input
-from compress_core.container import FilePlan, PartSpec, Reader, Writer
+from compress_core.container import FilePlan, Reader, Writer
 from compress_core.dtypes import DTYPES
 from compress_core.formats.safetensors.header import Draft, draft
 
@@ -63,12 +63,15 @@ class SafetensorsWriter(Writer):
             raise
 
     def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
-        """Write rows; ``first_row`` counts along the part's first dimension."""
+        """Write rows; ``first_row`` counts in rows of ``data``."""
         spec = self._plan.parts[part]
         width = max(1, DTYPES[spec.dtype].bits // 8)
         if data.dtype.itemsize != width:
             raise RuntimeError(f"{part}: {data.dtype} for a part of {spec.dtype}")
-        self._put(part, _row_offset(part, spec, first_row), _little_endian(data))
+        if first_row and DTYPES[spec.dtype].bits < 8:
+            raise RuntimeError(f"{part}: rows of {spec.dtype} do not end at a byte")
+        row_bytes = data.nbytes // len(data) if data.ndim and len(data) else 0
+        self._put(part, first_row * row_bytes, _little_endian(data))
 
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Write raw bytes at a byte offset of the part."""
@@ -151,14 +154,6 @@ def _only(files: Sequence[FilePlan]) -> FilePlan:
     if len(files) != 1:
         raise RuntimeError(f"{len(files)} plans for one file")
     return files[0]
-
-
-def _row_offset(part: str, spec: PartSpec, first_row: int) -> int:
-    rows = spec.shape[0] if spec.shape else 1
-    row_bytes, partial = divmod(spec.nbytes, rows) if rows else (0, 0)
-    if partial and first_row:
-        raise RuntimeError(f"{part}: rows of {spec.dtype} do not end at a byte")
-    return first_row * row_bytes
 
 
 def _little_endian(data: np.ndarray[Any, Any]) -> memoryview:

@@ -32,8 +32,8 @@ class Packed(Layout):
         return parts(info, form, arrangement(info, form))
 
     def row_multiple(self, info: TensorInfo, form: Form) -> int:
-        blocks = form.sparsity is not None and form.sparsity.kind == "block"
-        return form.sparsity.height if blocks and form.sparsity is not None else 1
+        sparsity = form.sparsity
+        return sparsity.height if sparsity is not None and sparsity.kind == "block" else 1
 
     def encode(self, tile: Tile, form: Form) -> dict[str, Piece]:
         chosen = arrangement(tile.info, form)

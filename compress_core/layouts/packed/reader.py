@@ -16,12 +16,18 @@ from compress_core.errors import FormatError
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import Arrangement, candidates, parts
 from compress_core.report import ErrorResult
+from compress_core.sizes import human
 from compress_core.tensors import Form, TensorInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress_core.layouts.packed.decoder import Decoder
+
+
+MOST_TIMES = 1000
+ALWAYS = 1024**3
+"""Weights may have ``MOST_TIMES`` the bytes of their files and ``ALWAYS``: more is not honest."""
 
 
 class PackedReader(Reader):
@@ -43,18 +49,22 @@ class PackedReader(Reader):
                 self._adopt(strings)
         with _located(self.path):
             self.infos, self.shards = self._logical()
+            self._check_proportion()
         self.forms = {name: tensor.form for name, tensor in self._tensors.items()}
 
     def _adopt(self, strings: Mapping[str, str]) -> None:
         described = record.read_forms(strings) or {}
         sums = record.read_errors(strings)
+        if len(sums) != len(described):
+            raise FormatError(
+                f"{record.ERRORS_KEY} tells of {len(sums)} tensors, not {len(described)}"
+            )
         for name, (info, form) in described.items():
             if name in self._tensors:
                 raise FormatError("described by two files", where=name)
             self._tensors[name] = PackedTensor(self._stored, info, form)
-        if len(sums) == len(described):
-            for name, row in zip(described, sums, strict=True):
-                self.errors[name] = ErrorResult(*row[:3])
+        for name, row in zip(described, sums, strict=True):
+            self.errors[name] = ErrorResult(*row[:3])
 
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
         """Tensors and their files, in the order of the parts, which stand for their tensors."""
@@ -72,6 +82,12 @@ class PackedReader(Reader):
             if shards.setdefault(name, self._stored.shards[part]) != self._stored.shards[part]:
                 raise FormatError("its parts stand in different files", where=name)
         return infos, shards
+
+    def _check_proportion(self) -> None:
+        """Rows and columns that are all left out cost nothing: a tiny file could claim any size."""
+        logical = sum(tensor.info.nbytes for tensor in self._tensors.values())
+        if logical > MOST_TIMES * self._stored.size() + ALWAYS:
+            raise FormatError(f"{human(logical)} of weights in {human(self._stored.size())}")
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         tensor = self._tensors.get(name)

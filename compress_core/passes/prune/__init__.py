@@ -95,7 +95,13 @@ class Prune(Pass):
                     where=extra,
                     hint=f"drop {extra}",
                 )
-        elif (self.sparsity is None) == (self.threshold is None):
+        elif self.sparsity is not None and self.threshold is not None:
+            raise UsageError(
+                "sparsity and threshold are two ways to say how much",
+                where="threshold",
+                hint="drop one of the two",
+            )
+        elif self.sparsity is None and self.threshold is None:
             raise UsageError(
                 "prune needs either sparsity or threshold",
                 where="sparsity",

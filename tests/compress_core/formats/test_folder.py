@@ -22,6 +22,7 @@ from compress_core.errors import (
     UnsupportedError,
 )
 from compress_core.formats.folder import CheckpointFolder
+from compress_core.formats.folder.contents import is_checkpoint
 from compress_core.formats.folder.writer import FolderWriter
 
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -520,5 +521,60 @@ def test_recognises(tmp_path: Path) -> None:
     assert not CheckpointFolder.recognises(tmp_path / "file", b"")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "model.packed.safetensors.index.json", "pytorch_model.bin"],
+)
+def test_a_checkpoint_is_told_from_a_folder_of_files(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other.safetensors").write_bytes(b"")
+    assert not is_checkpoint(tmp_path)
+    (tmp_path / name).write_bytes(b"")
+    assert is_checkpoint(tmp_path)
+
+
 def test_found_by_name() -> None:
     assert registry.get("formats", "folder") is CheckpointFolder
+
+
+class TestReplacing:
+    """Only what an older run left may be replaced; what is somebody's own is never lost."""
+
+    @pytest.fixture
+    def output(self, tmp_path: Path) -> Path:
+        output = tmp_path / "out"
+        self.write(tmp_path, output)
+        return output
+
+    def write(self, tmp_path: Path, output: Path) -> None:
+        source = tmp_path / "in"
+        if not source.exists():
+            source.mkdir()
+            safetensors.numpy.save_file({"a": np.ones(4, np.float32)}, source / "model.safetensors")
+            (source / "config.json").write_text("{}")
+            (source / "tokenizer.json").write_text("{}")
+        with CheckpointFolder.open(source) as reader:
+            writer = CheckpointFolder.writer(output, reader, replace=True)
+            plan = FilePlan("model.safetensors", {"a": PartSpec("F32", (4,), "rows")})
+            writer.begin([plan])
+            writer.write("a", 0, np.ones(4, np.float32))
+            writer.commit({})
+
+    def test_an_older_output_is_replaced(self, tmp_path: Path, output: Path) -> None:
+        safetensors.numpy.save_file(
+            {"a": np.ones(4)}, output / "model.packed-00001-of-00002.safetensors"
+        )
+        self.write(tmp_path, output)
+        names = sorted(path.name for path in output.iterdir())
+        assert names == ["config.json", "model.safetensors", "tokenizer.json"]
+
+    @pytest.mark.parametrize(
+        "foreign", ["notes.txt", "other/model.safetensors", ".env", "x.safetensors"]
+    )
+    def test_anything_else_in_it_stops_that(
+        self, tmp_path: Path, output: Path, foreign: str
+    ) -> None:
+        (output / foreign).parent.mkdir(exist_ok=True)
+        (output / foreign).write_text("mine")
+        with pytest.raises(OutputExistsError, match="would be lost"):
+            self.write(tmp_path, output)
+        assert (output / foreign).read_text() == "mine"

@@ -28,6 +28,19 @@ passes:
     rules:
       - {match: "*.down_proj", bits: 8}        # first matching rule wins
 output: {shard_size: 4 GiB}
+gates:
+  - {metric: size, max: 25 MiB}
+  - {metric: error, max: 0.2, over: tensor}
+""",
+    "gates": """\
+version: 1
+gates:
+  - {metric: size, max: 4096, min: "10", max_growth: 1%, baseline: baseline.json}
+  - {metric: tensor_bytes, max_growth: {percent: 1, bytes: 64 KiB}}
+  - {metric: tensor_bytes, max_growth: "64 KiB, 0.5 %", over: total}
+  - {metric: ratio, min: 2.5, match: "*.mlp.*", ignore: [a, b]}
+  - {metric: sqnr_db, min: -3}
+  - {metric: zeros, min: 50%, max: 0.6, over: tensor}
 """,
     "JSON": '{"version": 1, "passes": [{"pass": "quantize", "bits": 4, "symmetric": false}]}',
     "a marked document": "---\nversion: 1\npasses:\n- pass: prune\n  sparsity: 0.5\n...\n",

@@ -12,6 +12,8 @@ from compress_core import registry
 from compress_core.dtypes import DTYPES
 from compress_core.errors import UsageError
 from compress_core.fields import Option, options_of
+from compress_core.gates import Gate, Growth, Limit
+from compress_core.gates.metric import METRICS
 from compress_core.passes.base import Pass
 from compress_core.pipeline import Pipeline, Rule, Step
 from compress_core.select import ROLES, Pattern, Selector, Where
@@ -79,6 +81,36 @@ OUTPUTS = st.builds(
 )
 
 
+GROWTHS = st.one_of(
+    st.builds(Growth, percent=st.floats(0, 1e6)),
+    st.builds(Growth, nbytes=st.integers(0, 10**18 - 1)),
+    st.builds(Growth, percent=st.floats(0, 1e6), nbytes=st.integers(0, 2**40)),
+)
+
+
+@st.composite
+def gates(draw: st.DrawFn) -> Gate:
+    """Any gate whose parts go together."""
+    metric = METRICS[draw(st.sampled_from(sorted(METRICS)))]
+    number: st.SearchStrategy[Any] = st.floats(0, 1)
+    if metric.unit == "bytes":
+        number = st.integers(0, 10**18 - 1)
+    ways = {"max": number, "min": number} | ({"max_growth": GROWTHS} if metric.grows else {})
+    kinds = draw(st.lists(st.sampled_from(sorted(ways)), min_size=1, unique=True))
+    growing = "max_growth" in kinds
+    narrow = metric.of_tensors and not growing
+    return Gate(
+        metric=metric.id,
+        limits=tuple(
+            Limit(kind, draw(ways[kind])) for kind in ("max", "min", "max_growth") if kind in kinds
+        ),
+        match=draw(LISTS) if narrow else (),
+        ignore=draw(LISTS) if narrow else (),
+        over=draw(st.sampled_from(["total", "tensor"])) if narrow else "total",
+        baseline=draw(st.sampled_from([None, "a/b.json"])) if growing else None,
+    )
+
+
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
     """A step; with rules where the pass allows them."""
@@ -95,6 +127,7 @@ SPECS = st.builds(
     pipeline=st.builds(Pipeline, st.lists(steps(), max_size=3).map(tuple), SELECTORS),
     name=st.none() | st.text(max_size=12).filter(lambda name: fits(Spec, Pipeline(), name)),
     output=OUTPUTS,
+    gates=st.lists(gates(), max_size=2).map(tuple),
 )
 THOROUGH = settings(
     max_examples=100,

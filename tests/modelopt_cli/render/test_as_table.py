@@ -51,6 +51,29 @@ def test_golden() -> None:
     ]
 
 
+def test_sentences_fit_a_terminal_and_are_whole_elsewhere() -> None:
+    sentence = "Wrote /a/path/that/is/longer/than/the/line · for modelopt restore"
+    assert table([], Look(width=24), lines=(sentence,))[3:] == [
+        "Wrote",
+        "/a/path/that/is/longer/than/the/line",
+        "· for modelopt restore",
+    ]
+    assert table([], Look(width=24, cut=False), lines=(sentence,))[3:] == [sentence]
+
+
+def test_a_spare_column_goes_when_even_short_names_make_no_room() -> None:
+    columns = (Column("Tensors", "left"), Column("MiB in", spare=True), Column("MiB out"))
+    sheet = Sheet(columns, (Row(("a.name.of.some.length", "1.00", "0.50")),))
+
+    def first_line(width: int, cut: bool = True) -> str:
+        return render(Sheets((sheet,)), Look(width=width, cut=cut)).splitlines()[0]
+
+    assert "MiB in" in first_line(31)
+    assert "MiB in" not in first_line(30)
+    assert "MiB out" in first_line(30)
+    assert "MiB in" in first_line(30, cut=False)
+
+
 def test_ascii() -> None:
     shown = table(["größe", "‖W‖"], Look(encoding="ascii"), lines=("≤ 1",))
     assert shown == [

@@ -15,7 +15,6 @@ from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.options import PATH
 from modelopt_cli.printable import printable
-from modelopt_cli.request import for_source
 
 
 @click.command(cls=Command)
@@ -68,7 +67,7 @@ def _planned(spec: Spec, path: Path, against: Path, output: Output) -> str:
     """
     settings = compress_core.Settings(on_unmatched="ignore")  # the caller tells all of those
     try:
-        report = compress_core.plan(against, for_source(spec, against), settings)
+        report = compress_core.plan(against, spec, settings)
     except UsageError as error:
         where = f"{path}  {error.where}" if error.where else str(path)
         raise SpecError(error.message, where=where, hint=error.hint) from error
@@ -81,4 +80,4 @@ def _planned(spec: Spec, path: Path, against: Path, output: Output) -> str:
 
 def _unmatched(spec: Spec, against: Path) -> Sequence[ModelOptError]:
     with compress_core.open_weights(against) as reader:
-        return unmatched(spec.pipeline.written, list(reader.infos), advice="fix the pattern")
+        return unmatched(spec.written, list(reader.infos), advice="fix the pattern")

@@ -274,15 +274,14 @@ def test_a_tensor_that_is_there_packed_and_plain_is_an_error(
         opened(memory, parts, described(one))
 
 
-def test_errors_of_another_number_of_tensors_are_not_shown(
+def test_errors_of_another_number_of_tensors_are_refused(
     store: Store, memory: Memory, example: Example
 ) -> None:
     one = fixed(example, "element", None)
     parts = store(Packed(), one.tiles(64), one.form)
-    strings = described(one) | {record.ERRORS_KEY: "[]"}
-    assert not opened(memory, parts, strings).errors
-    with pytest.raises(FormatError):
-        opened(memory, parts, strings | {record.ERRORS_KEY: "[[1]]"})
+    for damaged in ("[]", "[[1]]", record.errors_text([(0.0, 1.0, 0.0, 0)] * 2)):
+        with pytest.raises(FormatError):
+            opened(memory, parts, described(one) | {record.ERRORS_KEY: damaged})
 
 
 JSON = st.recursive(
@@ -350,7 +349,7 @@ def test_a_block_may_be_named_far_larger_than_the_tensor(
     parts = store(Packed(), one.tiles(5), one.form)
     written = json.loads(described(one)[record.KEY])
     written["forms"][0]["sparsity"] = "5x200000"
-    strings = {record.KEY: json.dumps(written)}
+    strings = described(one) | {record.KEY: json.dumps(written)}
     reader = opened(memory, parts, strings)
     tracemalloc.start()
     try:
@@ -360,3 +359,16 @@ def test_a_block_may_be_named_far_larger_than_the_tensor(
         tracemalloc.stop()
     assert found.tobytes() == one.stored.tobytes()
     assert peak < 1024**2
+
+
+def test_a_tiny_file_cannot_claim_any_size(store: Store, memory: Memory, example: Example) -> None:
+    one = fixed(example, "element", None)
+    written = json.loads(described(one)[record.KEY])
+    written["forms"][0] |= {"shape": [10**11, 8], "sparsity": "column"}
+    written["tensors"] = {"w": [0, 0]}
+    parts: dict[str, tuple[str, NDArray[Any]]] = {
+        "w.values": ("F32", np.zeros((10**11, 0), np.float32)),
+        "w.mask": ("U8", np.zeros(1, np.uint8)),
+    }
+    with pytest.raises(FormatError, match=r"2\.91 TiB of weights in"):
+        opened(memory, parts, described(one) | {record.KEY: json.dumps(written)})

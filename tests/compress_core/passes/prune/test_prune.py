@@ -21,7 +21,7 @@ DENSE = Form(DTYPES["F32"])
     ("options", "where"),
     [
         ({}, "sparsity"),
-        ({"sparsity": 0.5, "threshold": 0.1}, "sparsity"),
+        ({"sparsity": 0.5, "threshold": 0.1}, "threshold"),
         ({"sparsity": -0.1}, "sparsity"),
         ({"sparsity": 1.01}, "sparsity"),
         ({"sparsity": float("nan")}, "sparsity"),

@@ -1,0 +1,202 @@
+"""Gates as flags: limits of the whole result, and growth against a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from compress_core.errors import UsageError
+from compress_core.gates import Gate, Growth, Limit, Origin
+from compress_core.gates.gate import Kind
+from compress_core.gates.metric import METRICS
+from compress_core.select import Pattern
+from modelopt_cli.options import PATH, flag, size_for
+
+_SECTION = "Gates"
+_FLAGS: dict[str, tuple[str, Kind]] = {
+    "max_size": ("size", "max"),
+    "min_ratio": ("ratio", "min"),
+    "max_ratio": ("ratio", "max"),
+    "max_error": ("error", "max"),
+    "min_sqnr": ("sqnr_db", "min"),
+}
+"""Field → metric and limit."""
+
+
+def _number_for(name: str) -> Callable[[str], float]:
+    """What reads the limit that the flag ``name`` is given."""
+    metric = METRICS[_FLAGS[name][0]]
+    flag_name = f"--{name.replace('_', '-')}"
+
+    def number(text: str) -> float:
+        try:
+            return metric.limit(float(text))
+        except ValueError:
+            raise UsageError(f"{flag_name}: not a number: {text!r}") from None
+        except UsageError as error:
+            raise UsageError(f"{flag_name}: {error.message}", hint=error.hint) from None
+
+    return number
+
+
+def _growth(text: str) -> Growth:
+    try:
+        return Growth.parse(text)
+    except UsageError as error:
+        raise UsageError(f"--max-growth: {error.message}", hint=error.hint) from None
+
+
+@dataclass(frozen=True)
+class Gating:
+    """Limits of the whole result; ``None`` sets none."""
+
+    max_size: int | None = field(
+        default=None,
+        metadata=flag(
+            "--max-size",
+            section=_SECTION,
+            type=size_for("--max-size"),
+            metavar="SIZE",
+            help="Largest size of the weight files, such as 25MiB.",
+        ),
+    )
+    min_ratio: float | None = field(
+        default=None,
+        metadata=flag(
+            "--min-ratio",
+            section=_SECTION,
+            type=_number_for("min_ratio"),
+            metavar="X",
+            help="It must be at least X times smaller than the original.",
+        ),
+    )
+    max_ratio: float | None = field(
+        default=None,
+        metadata=flag(
+            "--max-ratio",
+            section=_SECTION,
+            type=_number_for("max_ratio"),
+            metavar="X",
+            help="It must be at most X times smaller than the original.",
+        ),
+    )
+    max_error: float | None = field(
+        default=None,
+        metadata=flag(
+            "--max-error",
+            section=_SECTION,
+            type=_number_for("max_error"),
+            metavar="X",
+            help="Largest ‖W−Ŵ‖/‖W‖ over all elements.",
+        ),
+    )
+    min_sqnr: float | None = field(
+        default=None,
+        metadata=flag(
+            "--min-sqnr",
+            section=_SECTION,
+            type=_number_for("min_sqnr"),
+            metavar="DB",
+            help="Least signal to quantization noise over all elements, in dB.",
+        ),
+    )
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """One a flag that is given, in the order of the help."""
+        return tuple(
+            Gate(metric, (Limit(kind, value, _origin(name)),))
+            for name, (metric, kind) in _FLAGS.items()
+            if (value := getattr(self, name)) is not None
+        )
+
+
+@dataclass(frozen=True)
+class Guarding(Gating):
+    """Limits of what a run writes."""
+
+    gate_before_write: bool = field(
+        default=False,
+        metadata=flag(
+            "--gate-before-write",
+            section=_SECTION,
+            is_flag=True,
+            help="Write nothing if a gate fails; without it, the output stays.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Comparing(Gating):
+    """Limits of a file that is there, and what it is compared with."""
+
+    max_growth: Growth | None = field(
+        default=None,
+        metadata=flag(
+            "--max-growth",
+            section=_SECTION,
+            type=_growth,
+            metavar="1%,64KiB",
+            help="Growth against the baseline; with both, only growth above both fails.",
+        ),
+    )
+    baseline: Path | None = field(
+        default=None,
+        metadata=flag(
+            "--baseline",
+            section=_SECTION,
+            type=PATH,
+            metavar="FILE",
+            help="Sizes to compare with, instead of the baselines that gates name.",
+        ),
+    )
+    update_baseline: bool = field(
+        default=False,
+        metadata=flag(
+            "--update-baseline",
+            section=_SECTION,
+            is_flag=True,
+            help="Lower the baseline to what is measured, or create it; not if a gate fails.",
+        ),
+    )
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """Those of all runs, and growth."""
+        return (*super().gates, *self._growing())
+
+    def _growing(self) -> Iterator[Gate]:
+        if self.max_growth is not None:
+            limit = Limit("max_growth", self.max_growth, _origin("max_growth"))
+            yield Gate("size", (limit,))
+
+
+def narrowed_gates(
+    gates: tuple[Gate, ...], match: tuple[str, ...], ignore: tuple[str, ...]
+) -> tuple[Gate, ...]:
+    """``gates``, those that can be for the tensors that ``--match`` and ``--ignore`` name.
+
+    :raises UsageError: no gate can.
+    """
+    if not match and not ignore:
+        return gates
+    if not any(gate.measures.of_tensors for gate in gates):
+        raise UsageError(
+            "--match and --ignore are for the gates of other flags",
+            hint="add --max-error, --min-sqnr or --min-ratio",
+        )
+    return tuple(
+        replace(
+            gate,
+            match=tuple(Pattern(text, where="--match") for text in match),
+            ignore=tuple(Pattern(text, where="--ignore") for text in ignore),
+        )
+        if gate.measures.of_tensors
+        else gate
+        for gate in gates
+    )
+
+
+def _origin(name: str) -> Origin:
+    return Origin(f"--{name.replace('_', '-')}")

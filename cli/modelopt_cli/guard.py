@@ -1,0 +1,65 @@
+"""The gates of a run: judged when its result is known, before it appears if that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compress_core.errors import UsageError
+from compress_core.gates import Check, Gate, Judge
+from compress_core.report import Report
+from modelopt_cli.console import Output
+from modelopt_cli.gate_options import Guarding
+
+if TYPE_CHECKING:
+    from compress_core import Settings, Spec
+
+
+class GateRefusal(Exception):  # noqa: N818 - no error: an answer
+    """A gate said no to what was about to be written."""
+
+    def __init__(self, report: Report, check: Check) -> None:
+        super().__init__("a gate said no")
+        self.report = report
+        self.check = check
+
+
+class Guard:
+    """Gates that wait for a report.
+
+    :raises UsageError: a baseline is missing; that is said before any work is done.
+    """
+
+    def __init__(self, gates: Sequence[Gate], settings: Settings) -> None:
+        self._judge = Judge(gates)
+        self._settings = settings
+
+    def judged(self, report: Report) -> Check:
+        """What the gates say."""
+        from compress_core.checking import check_report
+
+        return check_report(report, self._judge, self._settings)
+
+    def refuse(self, report: Report) -> None:
+        """Do nothing, unless a gate fails.
+
+        :raises GateRefusal: one does.
+        """
+        check = self.judged(report)
+        if check.failed:
+            # nothing will be there: the report must not say that it was written
+            raise GateRefusal(replace(report, target=None), check)
+
+
+def guarded(spec: Spec, guarding: Guarding, output: Output) -> Spec:
+    """``spec`` with the gates of flags, where there are any, in the place of its own.
+
+    :raises UsageError: gates are to be judged, and there are none.
+    """
+    if guarding.gates and spec.gates:
+        output.note("gates: those of the flags, not those of the spec")
+    found = replace(spec, gates=guarding.gates or spec.gates)
+    if guarding.gate_before_write and not found.gates:
+        raise UsageError("--gate-before-write without a gate", hint="try --max-error 0.2")
+    return found

@@ -1,0 +1,42 @@
+"""Outcomes and their JSON form."""
+
+from __future__ import annotations
+
+import json
+
+from compress_core.batch import BatchReport, Outcome
+from compress_core.errors import FormatError
+
+DONE = Outcome("a", "done", {"bytes_in": 10, "bytes_out": 4, "ratio": 2.5, "error": 0.1}, "packed")
+FAILED = Outcome.failed("b", FormatError("too short", where="m/b", hint="get it again"))
+REPORT = BatchReport((DONE, FAILED, Outcome("c", "skipped")), {"version": 1}, "1.0", "1/3")
+
+
+def test_an_error_survives() -> None:
+    assert FAILED.kind == "FormatError"
+    assert isinstance(FAILED.error, FormatError)
+    assert FAILED.error.message == "b: too short"
+    assert (FAILED.error.where, FAILED.error.hint) == ("m/b", "get it again")
+    assert DONE.error is None
+
+
+def test_all_records_have_the_same_keys() -> None:
+    first, *others = (outcome.to_json() for outcome in REPORT.outcomes)
+    assert all(list(other) == list(first) for other in others)
+    assert others[0]["bytes_in"] is None
+
+
+def test_the_report() -> None:
+    said = REPORT.to_json()
+    assert json.loads(json.dumps(said)) == said
+    assert said["schema"] == "modelopt.batch/1"
+    assert said["totals"] == {
+        "done": 1,
+        "resumed": 0,
+        "failed": 1,
+        "skipped": 1,
+        "bytes_in": 10,
+        "bytes_out": 4,
+    }
+    assert [one["item"] for one in said["items"]] == ["a", "b", "c"]
+    assert REPORT.count("failed") == 1
