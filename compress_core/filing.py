@@ -98,8 +98,8 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
     touched = {one.info.name: (one.info, one.form) for one in chosen if one.form.touched}
     strings = _source_metadata(plan, names)
     if touched:
-        # a limit that is raised must not change the bytes that it is about
-        done = replace(plan.spec, gates=())
+        # neither a limit nor the name of a report may change the bytes that they are about
+        done = replace(plan.spec, gates=(), report=())
         strings |= plan.layout.metadata(touched, done.config(), version)
     return FilePlan(file_name, parts, strings)
 
@@ -109,5 +109,14 @@ def _source_metadata(plan: Plan, names: list[str]) -> dict[str, str]:
     shards = dict.fromkeys(plan.source.shards[name] for name in names)
     strings: dict[str, str] = {}
     for shard in shards or plan.source.metadata:
-        strings = {**plan.source.metadata.get(shard, {}), **strings}
+        own = plan.source.metadata.get(shard, {})
+        _note_clashes(plan, sorted(key for key in own if strings.get(key, own[key]) != own[key]))
+        strings = {**own, **strings}
     return strings
+
+
+def _note_clashes(plan: Plan, keys: list[str]) -> None:
+    for key in keys:
+        note = f"metadata of the shards differ in {key}: the first one is kept"
+        if note not in plan.notes:
+            plan.notes.append(note)

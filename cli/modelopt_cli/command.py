@@ -72,6 +72,8 @@ def _talk() -> list[click.Option]:
             type=click.Choice(("auto", "always", "never")),
             default="auto",
             show_default=True,
+            envvar="MODELOPT_CLI_COLOR",
+            show_envvar=True,
             help="Colours.",
         ),
         _setting(
@@ -80,6 +82,8 @@ def _talk() -> list[click.Option]:
             type=click.Choice(("auto", "bar", "lines", "off")),
             default="auto",
             show_default=True,
+            envvar="MODELOPT_CLI_PROGRESS",
+            show_envvar=True,
             help="How to show how far it has come; auto: a bar on a terminal, else lines.",
         ),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import click
 
@@ -232,6 +232,8 @@ class Limiting:
             section="Limits",
             type=size_for("--max-memory"),
             metavar="SIZE",
+            envvar="MODELOPT_CLI_MAX_MEMORY",
+            show_envvar=True,
             help="Memory to stay within, such as 1GiB.  [default: 200MiB]",
         ),
     )
@@ -243,6 +245,8 @@ class Limiting:
             section="Limits",
             type=click.IntRange(min=1),
             metavar="N",
+            envvar="MODELOPT_CLI_JOBS",
+            show_envvar=True,
             help="Threads.  [default: the cores there are, at most 4]",
         ),
     )
@@ -344,6 +348,10 @@ class Reporting:
     def renderer(self, path: Path) -> Renderer:
         """What writes one of the files."""
         return renderer_for(path, judged=self.judged)
+
+    def also(self, paths: Iterable[str]) -> Self:
+        """These files and those that a spec names."""
+        return replace(self, report=(*self.report, *map(Path, paths)))
 
     def check(self, *, replace: bool, weights: Iterable[Path] = ()) -> None:
         """Whether the files may be written, before any work is done.

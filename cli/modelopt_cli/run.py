@@ -110,15 +110,21 @@ class Run(Errand):
             self.output.result(self.own(spec).to_yaml())
         elif trying.dry_run:
             self.plan(spec, what)
-        elif spec.gates:
-            self._compress_guarded(spec, what, before_write=guarding.gate_before_write)
         else:
-            self._compress(spec, what)
+            run = self._reporting(spec)
+            if spec.gates:
+                run._compress_guarded(spec, what, before_write=guarding.gate_before_write)
+            else:
+                run._compress(spec, what)
+
+    def _reporting(self, spec: Spec) -> Run:
+        """The same run, which also writes the reports that a spec names."""
+        return replace(self, reporting=self.reporting.also(spec.report))
 
     def plan(self, spec: Spec, what: str, *, exact: bool = False) -> None:
         """Tell what a run would do; with ``exact`` it may read the data for that."""
         target, spec = self.target(what), self.own(spec)
-        self.carry_out(
+        self._reporting(spec).carry_out(
             lambda settings: compress_core.plan(
                 self.source, spec, settings, target=target, exact=exact
             ),

@@ -94,6 +94,8 @@ def folder_mode(target: Path, *, replace: bool) -> int | None:
         raise _refused(target, f"the output is {kind_of(mode)}, and a folder is to be written")
     if not replace:
         raise _refused(target, "the output already exists", _FORCE)
+    if _same(target, Path()):
+        raise _refused(target, "the output is the folder that this runs in")
     if not _is_replaceable(os.listdir(target)):
         raise _refused(target, "the output is a folder with other things than one model")
     if not os.access(target, os.W_OK | os.X_OK):

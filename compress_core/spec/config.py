@@ -19,7 +19,7 @@ from compress_core.spec.patterns import match_at, patterns_at
 from compress_core.spec.place import Place
 from compress_core.spec.shapes import given_values, items, mapping, mapping_of, text, texts
 
-_SPEC = ("version", "name", "select", "passes", "output", "gates")
+_SPEC = ("version", "name", "select", "passes", "output", "gates", "report")
 _SELECT = ("match", "ignore", "where")
 
 
@@ -44,8 +44,9 @@ def build(data: object, place: Place) -> Spec:
     output = _output(given.get("output", {}), place.key("output"))
     gates = build_gates(given.get("gates", ()), place.key("gates"))
     name = text(given["name"], place.key("name")) if "name" in given else None
+    report = tuple(path for path, _ in texts(given.get("report", ()), place.key("report")))
     with place.blaming():
-        return Spec(Pipeline(tuple(steps), select), name, output, gates)
+        return Spec(Pipeline(tuple(steps), select), name, output, gates, report)
 
 
 def _check_version(given: Mapping[str, object], place: Place) -> None:

@@ -56,6 +56,7 @@ class Spec:
 
     :ivar name: for reports and file names; ``None`` = not given.
     :ivar gates: judged once the result is known.
+    :ivar report: files that the result is also written to; their suffix says the format.
     :raises UsageError: ``name`` is empty, too long, or cannot be part of a file name.
     """
 
@@ -63,6 +64,7 @@ class Spec:
     name: str | None = None
     output: Output = field(default_factory=Output)
     gates: tuple[Gate, ...] = ()
+    report: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.name
@@ -98,6 +100,7 @@ class Spec:
             "passes": [step.config() for step in self.pipeline.steps],
             "output": self.output.config(),
             "gates": [gate.config() for gate in self.gates],
+            "report": list(self.report),
         }
         return said | {key: part for key, part in parts.items() if part}
 

@@ -47,6 +47,10 @@ def json_schema() -> Schema:
                     "type": "array",
                     "items": {"$ref": "#/$defs/gate"},
                 },
+                "report": {
+                    "description": "files that the result is also written to: .json, .md, .csv",
+                    **_list_or_one({"type": "string", "minLength": 1}),
+                },
             },
             required=("version",),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -61,8 +62,9 @@ def command(
     The outputs lie in DIR as the inputs do in the folder that has them all. The same command again
     does only what is missing or has changed, whatever ended the first one.
     """
-    reporting.check(replace=replacing.force)
     asked = narrowed(spec_asked(passes, spec), selecting, storing)
+    reporting, asked = reporting.also(asked.report), replace(asked, report=())
+    reporting.check(replace=replacing.force)
     Judge(asked.gates)  # a missing baseline shall be known before the work
     shard = sharing.chosen()
     items = _checked(gathering, paths, shard, replace=_may_replace(asked, replacing))

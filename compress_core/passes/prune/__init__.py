@@ -70,6 +70,16 @@ class Prune(Pass):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_amount()
+        if self.norm != "l2" and self._structure.kind in ("element", "nofm"):
+            raise UsageError(
+                "norm is the score of a structure, and single elements have their magnitude",
+                where="norm",
+                hint="drop norm, or choose a structure such as row",
+            )
+        if self.seed and self.method != "random":
+            raise UsageError(
+                "a seed is for method random", where="seed", hint="drop seed, or use method random"
+            )
         if self._structure.kind in ("row", "column") and self.scope == "row":
             raise UsageError(
                 f"scope row cannot choose among {self.structure}s",

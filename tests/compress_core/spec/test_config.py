@@ -13,7 +13,9 @@ from compress_core.spec.loader import loads
 
 # text below "version: 1", part of the message, line:column, path, part of the hint
 MISTAKES = [
-    ("report: [a.json]", "unknown key: 'report'", "2:1", "report", "keys: version"),
+    ("reports: [a.json]", "unknown key: 'reports'", "2:1", "reports", "mean report?"),
+    ("report: 7", "report is not a list", "2:1", "report", "write [a, b]"),
+    ("report: [a.json, 7]", "not text", "2:18", "report[1]", "quotes"),
     ("gates: {metric: size}", "gates is not a list", "2:1", "gates", "write [a, b]"),
     ("gates: [{max: 1}]", "which metric?", "2:9", "gates[0]", "write metric: size"),
     ("gates: [{metric: sise}]", "unknown metric", "2:10", "gates[0].metric", "mean size?"),

@@ -179,3 +179,34 @@ def test_each_asks_for_what_it_needs(cli: Any, weights: Path, command: str) -> N
     ran = cli(command, weights)
     assert ran.code == 2
     assert ran.err.splitlines()[0].startswith(f"error: {command} needs")
+
+
+def test_reports_that_a_spec_names_are_written_too(cli: Any, weights: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    named = tmp_path / "named.json"
+    spec.write_text(f"version: 1\nreport: {named}\npasses: [{{pass: quantize, bits: 4}}]\n")
+    by_flag, out = tmp_path / "flag.md", tmp_path / "out.safetensors"
+    flags = ("--report", str(by_flag), "-o", str(out))
+    assert cli("compress", str(weights), "--spec", str(spec), *flags).code == 0
+    assert json.loads(named.read_text())["kind"] == "run"
+    assert by_flag.read_text().startswith("|")
+    assert str(named).encode() not in out.read_bytes(), "no path may change the bytes"
+
+
+@pytest.mark.parametrize("flags", [("--norm", "l1"), ("--seed", "3")])
+def test_an_option_that_would_do_nothing_is_refused(
+    cli: Any, weights: Path, flags: tuple[str, ...]
+) -> None:
+    found = cli("prune", str(weights), "--sparsity", "0.5", *flags)
+    assert found.code == 2
+    assert f"drop {flags[0][2:]}" in found.err
+
+
+def test_limits_may_come_from_the_environment(
+    cli: Any, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELOPT_CLI_MAX_MEMORY", "1 MiB")
+    found = cli("quantize", str(weights), "--bits", "4")
+    assert (found.code, "too little" in found.err) == (2, True)
+    monkeypatch.setenv("MODELOPT_CLI_MAX_MEMORY", "much")
+    assert cli("quantize", str(weights), "--bits", "4").code == 2
