@@ -52,6 +52,7 @@ def check(
         )
     measured = [appraise(path, needs(gates), against, settings) for path in files]
     found = _judged(judge, measured, settings)
+    found = replace(found, notes=(*found.notes, *_vanished_notes(judge)))
     if not update_baseline:
         _refuse_all_new(found)
     else:
@@ -65,6 +66,13 @@ def check_report(report: Report, judge: Judge, settings: Settings | None = None)
 
     :raises UsageError: a gate finds nothing to measure.
     """
+    for known in judge.baselines.values():
+        if not known.files:
+            raise UsageError(
+                "the baseline knows no file",
+                where=str(known.path),
+                hint="fill it: modelopt check PATH --baseline FILE --update-baseline",
+            )
     return _judged(judge, [Measurement.of_report(report)], settings or Settings())
 
 
@@ -117,9 +125,13 @@ def _judged(judge: Judge, measured: Sequence[Measurement], settings: Settings) -
                 where=str(gate.limits[0].origin),
                 hint="see the names of tensors with: modelopt inspect",
             )
-    for known in judge.baselines.values():
-        notes += [f"vanished, still in {known.path}: {path}" for path in _vanished(known)]
     return Check(tuple(verdicts), tuple(measured), __version__, notes=tuple(notes))
+
+
+def _vanished_notes(judge: Judge) -> Iterator[str]:
+    """Only for a check of what is there: a run knows nothing of the files beside its own."""
+    for known in judge.baselines.values():
+        yield from (f"vanished, still in {known.path}: {path}" for path in _vanished(known))
 
 
 def _vanished(known: Baseline) -> list[str]:

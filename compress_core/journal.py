@@ -154,7 +154,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._read: dict[str, int] = {}
-        self._begun: set[str] = set()
+        self._begun: dict[str, set[str]] = {}  # item → journals that say it may have been written
         self._done: dict[str, list[Entry]] = {}
         self.refresh()
 
@@ -162,14 +162,17 @@ class Ledger:
         """Take in what has been written since."""
         for name in self._names():
             for entry in self._news_of(name):
-                if entry.status != "failed":
-                    self._begun.add(entry.item)
+                begun = self._begun.setdefault(entry.item, set())
+                if entry.status == "failed":  # then nothing was written
+                    begun.discard(name)
+                else:
+                    begun.add(name)
                 if entry.status == "done":
                     self._done.setdefault(entry.item, []).append(entry)
 
     def knows(self, item: str) -> bool:
         """Whether the output of ``item``, if there is any, was written here."""
-        return item in self._begun
+        return item in self._done or bool(self._begun.get(item))
 
     def done(self, item: str, spec: str, version: str) -> list[Entry]:
         """What says that ``item`` was done in this way, the latest of each journal first."""

@@ -21,6 +21,7 @@ from compress_core.checking import check_report
 from compress_core.errors import GateError, InputError, ModelOptError, OutputExistsError
 from compress_core.fingerprint import Fingerprint
 from compress_core.gates import Gate, Judge
+from compress_core.inputs import InputFile
 from compress_core.journal import Entry, Journal, Ledger
 from compress_core.operations import compress
 from compress_core.report import Report
@@ -57,6 +58,7 @@ class Bench:
         self._claims = Claims(order.folder)
         self._ledger = Ledger(order.folder)
         self._journal = Journal(order.folder, order.label)
+        self._baselines = _digests(order.gates)
 
     def do(self, item: Item, *, wait: bool = False) -> Outcome | None:
         """Do an item, or find that it is done. What goes wrong with it is an outcome, too.
@@ -128,15 +130,16 @@ class Bench:
         # what stands there is from here, or may be replaced
         settings = replace(self._order.settings, replace=True)
         said: list[str] = []
+
+        def before_commit(report: Report) -> None:
+            # all of it has been read by now, and the earlier output still stands
+            if not source.untouched(item.source):
+                raise InputError("changed while it was read", where=str(item.source))
+            said.extend(self._judged(report))
+
         report = compress(
-            item.source,
-            item.target,
-            self._order.spec,
-            settings,
-            before_commit=lambda report: said.extend(self._judged(report)),
+            item.source, item.target, self._order.spec, settings, before_commit=before_commit
         )
-        if not source.untouched(item.source):
-            raise InputError("changed while it was read", where=str(item.source))
         return source, replace(report, notes=(*report.notes, *said))
 
     def _judged(self, report: Report) -> Sequence[str]:
@@ -158,6 +161,8 @@ class Bench:
         decides = {
             "spec": self._order.spec.config(),
             "on_nonfinite": self._order.settings.on_nonfinite,
+            "on_unmatched": self._order.settings.on_unmatched,
+            "baselines": self._baselines,
         }
         return _sha256(decides)
 
@@ -184,6 +189,20 @@ def _kept(report: Report) -> dict[str, int]:
     if not report.spec.get("passes"):
         return {}
     return dict(Counter(one.kept_because for one in report.tensors if one.kept_because))
+
+
+def _digests(gates: Sequence[Gate]) -> list[str]:
+    """Of the baselines that gates compare with: another limit is another question."""
+    paths = (gate.baseline_path() for gate in gates)
+    return sorted({_file_digest(path) for path in paths if path is not None})
+
+
+def _file_digest(path: Path) -> str:
+    file = InputFile(path)
+    try:
+        return hashlib.sha256(file.read(0, file.size)).hexdigest()
+    finally:
+        file.close()
 
 
 def _sha256(data: Any) -> str:

@@ -68,10 +68,10 @@ def _refuse_nothing(sources: list[str]) -> None:
         raise UsageError(
             "there are no inputs", hint="name files, folders or patterns besides the output folder"
         )
-    if not any(map(os.path.lexists, sources)):
-        where = sources[0]
+    where = next((source for source in sources if not os.path.lexists(source)), None)
+    if where is not None:
         raise UsageError(
-            "no such file" if len(sources) == 1 else f"none of the {len(sources)} inputs exists",
+            "no such file",
             where=where,
             hint=f"see what is there: ls {shlex.quote(os.path.dirname(where) or '.')}",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -101,6 +102,12 @@ def _files(found: Mapping[str, Any], path: Path) -> dict[str, Entry]:
     if found.keys() != {"schema", "files"} or not isinstance(files, dict):
         raise FormatError("baseline has not just the keys schema and files", where=str(path))
     for name, entry in files.items():
+        if posixpath.isabs(name) or posixpath.normpath(name) != name:
+            raise FormatError(
+                f"baseline: {shown(name)} is no plain relative path",
+                where=str(path),
+                hint="write it relative to the baseline, without ./ and //",
+            )
         if not _is_entry(entry):
             raise FormatError(
                 f"baseline: {shown(name)} has not just {' and '.join(FIGURES)}", where=str(path)

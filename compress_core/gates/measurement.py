@@ -148,7 +148,7 @@ def _zeros(of: Measurement, tensors: Tensors) -> float | None:
 
 
 def _pooled(of: Measurement, tensors: Tensors) -> ErrorResult | None:
-    weights = [tensor for tensor in tensors if tensor.is_weight]
+    weights = [tensor for tensor in tensors if tensor.is_weight and tensor.elements]
     known = [tensor.measured for tensor in weights if tensor.measured is not None]
     if len(known) < len(weights):
         raise _unknown("error", of)

@@ -64,7 +64,7 @@ def command(
     """
     asked = narrowed(spec_asked(passes, spec), selecting, storing)
     reporting, asked = reporting.also(asked.report), replace(asked, report=())
-    reporting.check(replace=replacing.force)
+    reporting.check(replace=True)  # the same command again is how a batch goes on
     Judge(asked.gates)  # a missing baseline shall be known before the work
     shard = sharing.chosen()
     items = _checked(gathering, paths, shard, replace=_may_replace(asked, replacing))
@@ -84,7 +84,7 @@ def command(
     prepare(gathering.output_dir)
     outcomes = _done(output, items, Pool(setup, size), keep_going=sharing.keep_going)
     result = BatchResult(BatchReport(outcomes, asked.config(), __version__, str(shard)))
-    write_reports(result, reporting, replace=replacing.force)
+    write_reports(result, reporting, replace=True)
     show(result, output, formatting)
     _tell(outcomes, output)
     if result.exit_code:

@@ -174,6 +174,19 @@ def test_what_no_batch_has_written_is_not_replaced(do: Do, item: Item) -> None:
     assert do(item, settings=Settings(replace=True)).state == "done"
 
 
+def first_and_then(killed: Any) -> Any:
+    """``Fingerprint.of`` of the input, and instead of that of the output something else."""
+    really, seen = Fingerprint.of, []
+
+    def of(path: Path) -> Fingerprint:
+        seen.append(path)
+        if len(seen) > 1:
+            killed()
+        return really(path)
+
+    return of
+
+
 def test_a_begun_output_is_ours(do: Do, item: Item, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the output appeared and before that was written down."""
 
@@ -181,7 +194,7 @@ def test_a_begun_output_is_ours(do: Do, item: Item, monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as cruel:
-        cruel.setattr(Fingerprint, "untouched", killed)
+        cruel.setattr(Fingerprint, "of", first_and_then(killed))
         with pytest.raises(KeyboardInterrupt):
             do(item)
     assert item.target.exists()
@@ -193,14 +206,17 @@ def test_an_input_that_changes_meanwhile_fails(
 ) -> None:
     really = compress_core.compress
 
-    def compress(source: Path, *positional: Any, **details: Any) -> Any:
-        found = really(source, *positional, **details)
-        os.utime(source, ns=(1, 1))
-        return found
+    def compress(source: Path, *positional: Any, before_commit: Any, **details: Any) -> Any:
+        def later(report: Any) -> None:
+            os.utime(source, ns=(1, 1))
+            before_commit(report)
+
+        return really(source, *positional, before_commit=later, **details)
 
     with monkeypatch.context() as busy:
         busy.setattr(module, "compress", compress)
         assert do(item).message == "changed while it was read"
+    assert not item.target.exists()
     assert do(item).state == "done"
 
 

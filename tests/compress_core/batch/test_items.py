@@ -106,10 +106,11 @@ def test_damaged_and_unreadable_weights_are_items(make: Make, tmp_path: Path) ->
     assert names("models") == ["damaged.safetensors", "pipe.safetensors"]
 
 
-def test_what_is_missing_is_an_item_beside_others(make: Make) -> None:
+def test_one_missing_input_is_enough_to_begin_nothing(make: Make) -> None:
     make("models/a.safetensors")
-    found = names("models/a.safetensors", "models/b.safetensors")
-    assert found == ["a.safetensors", "b.safetensors"]
+    with pytest.raises(UsageError, match="no such file") as caught:
+        names("models/a.safetensors", "models/b.safetensors")
+    assert caught.value.where == "models/b.safetensors"
 
 
 def test_another_suffix_becomes_ours(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_root_makes_names_longer(make: Make) -> None:
     [
         ([], "there are no inputs"),
         (["absent.safetensors"], "no such file"),
-        (["absent", "other"], "none of the 2 inputs exists"),
+        (["absent", "other"], "no such file"),
         (["*.safetensors"], "no file matches the pattern"),
         (["empty"], "no weights in this folder"),
         (["there.safetensors", "absent/*"], "no file matches the pattern"),
