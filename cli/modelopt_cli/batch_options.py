@@ -19,7 +19,7 @@ from compress_core.settings import Settings
 from compress_core.sizes import human
 from compress_core.tiling import LEAST_MEMORY
 from modelopt_cli.array import shard_of
-from modelopt_cli.options import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, flag, size_for
 
 _STDIN = "-"
 

@@ -11,7 +11,7 @@ from compress_core.gates import Gate, Growth, Limit, Origin
 from compress_core.gates.gate import Kind
 from compress_core.gates.metric import METRICS
 from compress_core.select import Pattern
-from modelopt_cli.options import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, flag, size_for
 
 _SECTION = "Gates"
 _FLAGS: dict[str, tuple[str, Kind]] = {

@@ -1,10 +1,9 @@
-"""Flags that mean the same in every command: a dataclass is a bundle, its fields are flags."""
+"""Flags that mean the same in every command, as bundles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
-from functools import wraps
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -13,61 +12,13 @@ import click
 from compress_core import registry
 from compress_core.atomic import check_file
 from compress_core.errors import OutputExistsError, UsageError
-from compress_core.sizes import parse_size
-from modelopt_cli.command import Flag
+from modelopt_cli.bundles import PATH, flag, size_for
 from modelopt_cli.completion import tensor_names
 from modelopt_cli.render import formats, renderer_for
 
 if TYPE_CHECKING:
     from compress_core import Settings
     from modelopt_cli.render.base import Renderer
-
-_KEY = "modelopt_cli.flag"
-
-PATH = click.Path(path_type=Path)
-
-
-def size_for(name: str) -> Callable[[str], int]:
-    """What reads the size that the flag ``name`` is given."""
-
-    def size(text: str) -> int:
-        try:
-            return parse_size(text)
-        except UsageError as error:
-            raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
-
-    return size
-
-
-def flag(*names: str, section: str, **details: Any) -> dict[str, Any]:
-    """Metadata of a field that is a Click option; ``details`` are Click's."""
-    return {_KEY: (names, {"cls": Flag, "section": section, **details})}
-
-
-def takes(*bundles: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the flags of ``bundles``.
-
-    It gets an object of each, as a keyword argument of the class's name in lower case.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def command(*positional: Any, **given: Any) -> Any:
-            made = {
-                bundle.__name__.lower(): bundle(
-                    **{one.name: given.pop(one.name) for one in fields(bundle)}
-                )
-                for bundle in bundles
-            }
-            return function(*positional, **given, **made)
-
-        flags = [one for bundle in bundles for one in fields(bundle)]
-        for one in reversed(flags):
-            names, details = one.metadata[_KEY]
-            click.option(*names, one.name, **details)(command)
-        return command
-
-    return decorate
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from compress_core.fields import options_of
 from compress_core.registry import get, names
 from compress_core.select import Pattern, Selector
 from compress_core.spec import Spec, from_config, load
+from modelopt_cli.bundles import PATH
 from modelopt_cli.command import Flag
 from modelopt_cli.completion import one_of
-from modelopt_cli.options import PATH, Choosing, Selecting, Storing
+from modelopt_cli.options import Choosing, Selecting, Storing
 from modelopt_cli.pass_options import parse_pass
 
 

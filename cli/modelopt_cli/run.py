@@ -12,21 +12,12 @@ import click
 
 import compress_core
 from modelopt_cli.allocator import keep_freed_memory
+from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
 from modelopt_cli.guard import GateRefusal, Guard, guarded
-from modelopt_cli.options import (
-    PATH,
-    Limiting,
-    Reporting,
-    Selecting,
-    Showing,
-    Storing,
-    Trying,
-    Writing,
-    takes,
-)
+from modelopt_cli.options import Limiting, Reporting, Selecting, Showing, Storing, Trying, Writing
 from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult

@@ -28,3 +28,15 @@ def spread(parameter: NDArray[Any], width: int, columns: int) -> NDArray[Any]:
     if parameter.shape[1] == 1:
         return parameter
     return np.repeat(parameter, width, axis=1)[:, :columns]
+
+
+def deviations(
+    values: NDArray[np.float32], mean: NDArray[np.float32], kept: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """What groups (rows, groups, width) differ from their means (rows, groups), in float32.
+
+    Zero where ``kept`` is false; infinite where float32 has no such number, which no scale holds.
+    """
+    with np.errstate(over="ignore"):
+        moved = values - mean[:, :, None]
+    return moved if kept is None else np.where(kept, moved, np.float32(0))

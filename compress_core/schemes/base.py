@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GroupSize = int | Literal["channel", "tensor"]
+SCALE_DTYPES = ("F32", "F16", "BF16")
 Parameters = dict[str, "NDArray[Any]"]
 
 
@@ -141,6 +142,11 @@ class Scheme(ABC):
         scheme.validate()
         return scheme
 
+    @property
+    def group_said(self) -> str:
+        """The group size as tables say it: ``g128``, ``channel``, ``tensor``."""
+        return f"g{self.group_size}" if isinstance(self.group_size, int) else self.group_size
+
     def validate(self) -> None:
         """Check settings that come from a file.
 
@@ -153,3 +159,16 @@ class Scheme(ABC):
             raise FormatError(f"not a group size: {size!r}")
         if type(self.bits) is not int or not 1 <= self.bits <= 8:
             raise FormatError(f"not a number of bits: {self.bits!r}")
+
+
+def check_scales(dtype: object, center: object) -> None:
+    """Check the dtype of scales and the center, which come from a file.
+
+    :raises FormatError: one is none that a scheme writes.
+    """
+    from compress_core.errors import FormatError
+
+    if dtype not in SCALE_DTYPES:
+        raise FormatError(f"not a dtype of scales: {dtype!r}")
+    if center not in ("none", "mean"):
+        raise FormatError(f"not a center of codes: {center!r}")

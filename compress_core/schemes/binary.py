@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from compress_core.errors import FormatError
-from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme
+from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme, check_scales
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,15 +36,13 @@ class Binary(Scheme):
     scale_dtype: str = "F32"
 
     def __str__(self) -> str:
-        group = f"g{self.group_size}" if isinstance(self.group_size, int) else self.group_size
-        return f"binary {group}{'' if self.center == 'mean' else ' sign'}"
+        return f"binary {self.group_said}{'' if self.center == 'mean' else ' sign'}"
 
     def validate(self) -> None:
         super().validate()
-        if self.bits != 1 or self.center not in ("none", "mean"):
+        check_scales(self.scale_dtype, self.center)
+        if self.bits != 1:
             raise FormatError(f"not settings of binary codes: {self!r}")
-        if self.scale_dtype not in ("F32", "F16", "BF16"):
-            raise FormatError(f"not a dtype of scales: {self.scale_dtype!r}")
 
     @property
     def rounds(self) -> int:
@@ -67,17 +65,14 @@ class Binary(Scheme):
     ) -> Parameters:
         import numpy as np
 
+        from compress_core.kernels.groups import deviations
         from compress_core.kernels.sums import group_sum
 
         if self.rounds == 2 and turn == 0:
             return group_sum(values, kept)
         if "mean" in found:
-            with np.errstate(over="ignore"):  # an infinite deviation is refused with its scale
-                values = values - found["mean"][:, :, None]
-        deviation = np.abs(values)
-        if kept is not None:
-            deviation = np.where(kept, deviation, np.float32(0))
-        return group_sum(deviation, kept)
+            values = deviations(values, found["mean"], kept)
+        return group_sum(np.abs(values), kept)
 
     def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:
         import numpy as np

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from compress_core.errors import FormatError
-from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme
+from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme, check_scales
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,18 +46,16 @@ class Integer(Scheme):
     scale_dtype: str = "F32"
 
     def __str__(self) -> str:
-        group = f"g{self.group_size}" if isinstance(self.group_size, int) else self.group_size
         how = "" if self.symmetric else " asym"
-        return f"int{self.bits} {group}{how}{' mean' if self.center == 'mean' else ''}"
+        return f"int{self.bits} {self.group_said}{how}{' mean' if self.center == 'mean' else ''}"
 
     def validate(self) -> None:
         super().validate()
         if self.bits < 2 or type(self.symmetric) is not bool:
             raise FormatError(f"not settings of integer codes: {self!r}")
-        if self.center not in ("none", "mean") or (self.center == "mean" and not self.symmetric):
+        check_scales(self.scale_dtype, self.center)
+        if self.center == "mean" and not self.symmetric:
             raise FormatError(f"integer codes have no such center: {self!r}")
-        if self.scale_dtype not in ("F32", "F16", "BF16"):
-            raise FormatError(f"not a dtype of scales: {self.scale_dtype!r}")
 
     @property
     def rounds(self) -> int:
@@ -84,6 +82,7 @@ class Integer(Scheme):
     ) -> Parameters:
         import numpy as np
 
+        from compress_core.kernels.groups import deviations
         from compress_core.kernels.sums import group_sum
 
         if self.rounds == 2 and turn == 0:
@@ -91,10 +90,7 @@ class Integer(Scheme):
         if not self.symmetric:
             return {"low": values.min(axis=2, initial=0), "high": values.max(axis=2, initial=0)}
         if self.center == "mean":
-            with np.errstate(over="ignore"):  # an infinite deviation is refused with its scale
-                values = values - found["mean"][:, :, None]
-            if kept is not None:
-                values = np.where(kept, values, np.float32(0))
+            values = deviations(values, found["mean"], kept)
         return {"amax": np.maximum(values.max(axis=2, initial=0), -values.min(axis=2, initial=0))}
 
     def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:

@@ -1,50 +1,14 @@
-"""Bundles of flags."""
+"""Flags that mean the same in every command."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner
 
 from compress_core import Settings
 from compress_core.errors import OutputError, OutputExistsError, UsageError
-from modelopt_cli.options import Limiting, Reporting, Showing, Writing, flag, size_for, takes
-
-
-@dataclass(frozen=True)
-class Painting:
-    """A bundle."""
-
-    colour: str = field(default="red", metadata=flag("--colour", section="Art", default="red"))
-    twice: bool = field(default=False, metadata=flag("--twice", section="Art", is_flag=True))
-
-
-def painted(*arguments: str) -> Any:
-    seen = []
-
-    @click.command
-    @takes(Painting, Limiting)
-    def paint(painting: Painting, limiting: Limiting) -> None:
-        seen.append((painting, limiting))
-
-    result = CliRunner().invoke(paint, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return seen[0]
-
-
-def test_a_bundle_arrives_as_one_object() -> None:
-    assert painted("--colour", "blue", "-j", "2") == (
-        Painting(colour="blue"),
-        Limiting(max_memory=None, jobs=2),
-    )
-
-
-def test_nothing_given_is_the_default() -> None:
-    assert painted() == (Painting(), Limiting())
+from modelopt_cli.options import Limiting, Reporting, Showing, Writing
 
 
 def test_limits_that_are_not_given_stay_those_of_the_core() -> None:
@@ -52,14 +16,6 @@ def test_limits_that_are_not_given_stay_those_of_the_core() -> None:
     assert Limiting().applied(usual) == usual
     assert Limiting(jobs=3).applied(usual) == Settings(replace=True, jobs=3)
     assert Limiting(max_memory=10**9).applied(usual).max_memory == 10**9
-
-
-def test_sizes_have_units() -> None:
-    assert painted("--max-memory", "1.5GiB")[1].max_memory == 3 * 2**29
-    with pytest.raises(UsageError, match="--max-memory: unknown unit") as raised:
-        size_for("--max-memory")("10M")
-    assert raised.value.hint is not None
-    assert "10 MiB" in raised.value.hint
 
 
 @pytest.mark.parametrize(

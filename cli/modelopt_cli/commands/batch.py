@@ -24,9 +24,10 @@ from compress_core.gates import Judge
 from compress_core.spec import Spec
 from modelopt_cli.batch_options import Gathering, Sharing
 from modelopt_cli.batching import Batching
+from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
 from modelopt_cli.console import Output
-from modelopt_cli.options import Formatting, Replacing, Reporting, Selecting, Storing, takes
+from modelopt_cli.options import Formatting, Replacing, Reporting, Selecting, Storing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_batch import BatchResult
 from modelopt_cli.request import asks_for_passes, narrowed, spec_asked

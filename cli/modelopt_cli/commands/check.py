@@ -10,19 +10,12 @@ import click
 import compress_core
 from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.asked import asked_for
+from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Comparing
-from modelopt_cli.options import (
-    PATH,
-    Announcing,
-    Choosing,
-    Limiting,
-    Recording,
-    Replacing,
-    takes,
-)
+from modelopt_cli.options import Announcing, Choosing, Limiting, Recording, Replacing
 from modelopt_cli.outcome import kept_verdict, show, write_reports
 from modelopt_cli.render.of_check import CheckResult
 

@@ -13,9 +13,10 @@ from click.exceptions import Exit
 import compress_core
 from compress_core.select import Selector
 from modelopt_cli.allocator import keep_freed_memory
+from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import PATH, Choosing, Limiting, Replacing, Reporting, Showing, takes
+from modelopt_cli.options import Choosing, Limiting, Replacing, Reporting, Showing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_difference import DifferenceResult
 from modelopt_cli.request import selection

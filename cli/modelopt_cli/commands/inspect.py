@@ -11,10 +11,11 @@ import click
 import compress_core
 from compress_core.errors import ModelOptError, UsageError
 from modelopt_cli.allocator import keep_freed_memory
+from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import Contents, contents_of
-from modelopt_cli.options import PATH, Limiting, Showing, takes
+from modelopt_cli.options import Limiting, Showing
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_contents import ContentsResult
 from modelopt_cli.render.of_statistics import StatisticsResult

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from modelopt_cli.bundles import takes
 from modelopt_cli.catalogue import KINDS, entries, entry, ids
 from modelopt_cli.command import Command
 from modelopt_cli.completion import one_of
 from modelopt_cli.console import Output
-from modelopt_cli.options import Formatting, takes
+from modelopt_cli.options import Formatting
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_catalogue import Details, Listing
 

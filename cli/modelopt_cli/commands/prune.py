@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
 from modelopt_cli.gate_options import Guarding
-from modelopt_cli.options import Trying, takes
+from modelopt_cli.options import Trying
 from modelopt_cli.pass_options import options_of_pass
 from modelopt_cli.request import spec_from_flags
 from modelopt_cli.run import Run, runs_passes, source_argument

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 import compress_core
+from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
-from modelopt_cli.options import Looking, takes
+from modelopt_cli.options import Looking
 from modelopt_cli.run import Errand, runs_errand, source_argument
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from compress_core.atomic import refuse_input, write_text
+from modelopt_cli.bundles import PATH
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import contents_of
-from modelopt_cli.options import PATH
 from modelopt_cli.printable import printable
 from modelopt_cli.starter import starter
 

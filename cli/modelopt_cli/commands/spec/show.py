@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from compress_core.spec import load
+from modelopt_cli.bundles import PATH
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import PATH
 
 
 @click.command(cls=Command)

@@ -11,9 +11,9 @@ import compress_core
 from compress_core.errors import ModelOptError, SpecError, UsageError
 from compress_core.select import unmatched
 from compress_core.spec import Spec, load
+from modelopt_cli.bundles import PATH
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import PATH
 from modelopt_cli.printable import printable
 
 

@@ -1,0 +1,67 @@
+"""Bundles of flags: a dataclass whose fields are Click options, and a command that takes it.
+
+@dataclass(frozen=True)
+class Waiting:
+    seconds: int = field(default=1, metadata=flag("--seconds", section="Work", type=int))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compress_core.errors import UsageError
+from compress_core.sizes import parse_size
+from modelopt_cli.command import Flag
+
+_KEY = "modelopt_cli.flag"
+
+PATH = click.Path(path_type=Path)
+
+
+def size_for(name: str) -> Callable[[str], int]:
+    """What reads the size that the flag ``name`` is given."""
+
+    def size(text: str) -> int:
+        try:
+            return parse_size(text)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
+
+    return size
+
+
+def flag(*names: str, section: str, **details: Any) -> dict[str, Any]:
+    """Metadata of a field that is a Click option; ``details`` are Click's."""
+    return {_KEY: (names, {"cls": Flag, "section": section, **details})}
+
+
+def takes(*bundles: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the flags of ``bundles``.
+
+    It gets an object of each, as a keyword argument of the class's name in lower case.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(*positional: Any, **given: Any) -> Any:
+            made = {
+                bundle.__name__.lower(): bundle(
+                    **{one.name: given.pop(one.name) for one in fields(bundle)}
+                )
+                for bundle in bundles
+            }
+            return function(*positional, **given, **made)
+
+        flags = [one for bundle in bundles for one in fields(bundle)]
+        for one in reversed(flags):
+            names, details = one.metadata[_KEY]
+            click.option(*names, one.name, **details)(command)
+        return command
+
+    return decorate
