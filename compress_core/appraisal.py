@@ -18,7 +18,7 @@ from compress_core.difference import TensorDifference
 from compress_core.errors import UsageError
 from compress_core.gates import Measurement, TensorMeasure
 from compress_core.metrics import ErrorStats, Moments, observe_kept
-from compress_core.opening import open_logical
+from compress_core.opening import keys_for, open_logical
 from compress_core.operations import plan_restore
 from compress_core.report import ErrorResult
 from compress_core.scanning import Span, Subject, elements, scan
@@ -40,7 +40,7 @@ def appraise(
     """
     if against is not None:
         return _against(path, Path(against), needed, settings)
-    with open_logical(path) as reader:
+    with open_logical(path, settings.key) as reader:
         # what plain values were made from, only their original tells
         recorded = bool(reader.forms)
         scanned = _scanned(reader, needed, settings)
@@ -55,7 +55,8 @@ def _against(path: Path, original: Path, needed: frozenset[str], settings: Setti
     if "errors" in needed:
         found = diff(original, path, settings)
         errors = {one.name: _error(one, original) for one in found.tensors}
-    with open_logical(original) as first, open_logical(path) as reader:
+    keys = keys_for((original, path), settings.key)
+    with open_logical(original, keys[0]) as first, open_logical(path, keys[1]) as reader:
         scanned = _scanned(reader, needed - {"errors"}, settings)
         known = _measurement(reader, errors, scanned, first.size(), first)
         return replace(known, original=str(original))

@@ -13,6 +13,7 @@ from compress_core.appraisal import appraise
 from compress_core.errors import UsageError
 from compress_core.gates import Baseline, Check, Gate, Judge, Measurement
 from compress_core.gates.gate import needs
+from compress_core.opening import keys_for
 from compress_core.report import Report
 from compress_core.settings import Settings
 
@@ -50,7 +51,7 @@ def check(
             where=str(against),
             hint="check one file at a time",
         )
-    measured = [appraise(path, needs(gates), against, settings) for path in files]
+    measured = list(_measured(files, gates, against, settings))
     found = _judged(judge, measured, settings)
     found = replace(found, notes=(*found.notes, *_vanished_notes(judge)))
     if not update_baseline:
@@ -109,6 +110,15 @@ def _refuse_idle(judge: Judge, baseline: Path | str | None, update_baseline: boo
         raise UsageError(
             "no gate compares with the baseline", where=str(baseline), hint="add --max-growth 1%"
         )
+
+
+def _measured(
+    files: Sequence[Path], gates: Sequence[Gate], against: Path | str | None, settings: Settings
+) -> Iterator[Measurement]:
+    # against an original, the key may be meant for that alone
+    keys = keys_for(files, settings.key) if against is None else [settings.key]
+    for path, key in zip(files, keys, strict=True):
+        yield appraise(path, needs(gates), against, replace(settings, key=key))
 
 
 def _judged(judge: Judge, measured: Sequence[Measurement], settings: Settings) -> Check:

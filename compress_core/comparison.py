@@ -20,7 +20,7 @@ from compress_core.container import Reader
 from compress_core.difference import Difference, KeyDifference, Side, TensorDifference
 from compress_core.dtypes import DType
 from compress_core.kernels.exact import exact_sum
-from compress_core.opening import open_logical
+from compress_core.opening import keys_for, open_logical
 from compress_core.report import ErrorResult
 from compress_core.scanning import Span, Subject, elements, scan, stored_bytes
 from compress_core.select import Selector, told_unmatched
@@ -71,7 +71,8 @@ def diff(
     """
     settings = settings or Settings()
     chosen = select or Selector()
-    with open_logical(a) as first, open_logical(b) as second:
+    key_a, key_b = keys_for((a, b), settings.key)
+    with open_logical(a, key_a) as first, open_logical(b, key_b) as second:
         names = list(dict.fromkeys([*first.infos, *second.infos]))
         notes = told_unmatched(chosen.written, names, settings.on_unmatched)
         tensors = _compared(first, second, chosen, settings)

@@ -97,6 +97,7 @@ class Reader(ABC):
     :ivar forms: tensor name → form, for tensors that a layout decodes on the way; empty for plain
         files.
     :ivar errors: tensor name → the error that the file records for it.
+    :ivar aliases: tensor → the tensor, earlier in the order, that it shares all its elements with.
     :ivar notes: things worth telling (an index with a wrong total, a broken config.json).
     """
 
@@ -107,6 +108,7 @@ class Reader(ABC):
     shards: Mapping[str, str]
     forms: Mapping[str, Form] = MappingProxyType({})
     errors: Mapping[str, ErrorResult] = MappingProxyType({})
+    aliases: Mapping[str, str] = MappingProxyType({})
     notes: Sequence[str]
 
     @abstractmethod
@@ -129,6 +131,10 @@ class Reader(ABC):
     def stored_bytes(self, name: str) -> int:
         """Bytes that a tensor takes in the container."""
         return self.infos[name].nbytes
+
+    def spooled(self) -> int:
+        """Bytes that reading everything will still put into the folder of temporary files."""
+        return 0
 
     def close(self) -> None:
         """Give back file handles. Reading afterwards is an error."""

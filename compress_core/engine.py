@@ -167,7 +167,8 @@ class Run:
             for one in self.plan.touched()
             if one.form.sparsity is not None and one.form.kept is None
         ]
-        kept = {one.info.name: 0 for one in open_ended}
+        own = [one for one in open_ended if one.info.name not in self.plan.tied]
+        kept = {one.info.name: 0 for one in own}
 
         def count(cut: Cut) -> int:
             import numpy as np
@@ -176,9 +177,12 @@ class Run:
             pruned = 0 if tile.mask is None else int(np.count_nonzero(tile.mask))
             return tile.raw.size - pruned
 
-        for cut, stay in self._over("count", open_ended, count):
+        for cut, stay in self._over("count", own, count):
             kept[cut.plan.info.name] += stay
-        return {one.info.name: replace(one.form, kept=kept[one.info.name]) for one in open_ended}
+        return {
+            one.info.name: replace(one.form, kept=kept[self.plan.owner(one).info.name])
+            for one in open_ended
+        }
 
     def write(self, writer: Writer) -> dict[str, ErrorStats]:
         """Write all tensors; the statistics of those that are float weights, by name."""
@@ -187,7 +191,8 @@ class Run:
         def store(cut: Cut) -> tuple[dict[str, Stream], Moments | None, int]:
             return self._store(cut, writer)
 
-        results = self._over("write", list(self.plan.tensors.values()), store)
+        stored = [one for name, one in self.plan.tensors.items() if name not in self.plan.aliases]
+        results = self._over("write", stored, store)
         for name, pieces in groupby(results, key=lambda found: found[0].plan.info.name):
             stats = ErrorStats()
             for _, (streams, moments, elements) in pieces:
@@ -197,14 +202,15 @@ class Run:
                     stats.update(moments, elements)
             if stats.elements:
                 done[name] = stats.close()
-        return done
+        shared = {name: owner for name, owner in self.plan.aliases.items() if owner in done}
+        return done | {name: done[owner] for name, owner in shared.items()}
 
     def _store(self, cut: Cut, writer: Writer) -> tuple[dict[str, Stream], Moments | None, int]:
         if cut.flat:
             return {}, *self._copy(cut, writer)
         tile = self._tile(cut)
         if cut.plan.form.touched:
-            pieces = self.plan.layout.encode(tile, cut.plan.form)
+            pieces = self.plan.layout.encode(tile.renamed(cut.plan.info), cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
         return _put(pieces, writer), observe(tile), tile.raw.size
@@ -250,7 +256,7 @@ class Run:
         from compress_core.kernels.floats import has_nonfinite
         from compress_core.tiles import Tile
 
-        info = cut.plan.info
+        info = self.plan.owner(cut.plan).info
         raw = self.plan.source.read(info.name, cut.start, cut.stop)
         if cut.plan.form.touched and has_nonfinite(raw, info.dtype.code):
             raise NonFiniteError(

@@ -18,6 +18,13 @@ a fix that can be typed. What an error means for a process (its exit code) is th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compress_core.gates.breach import Breach
+
 
 class ModelOptError(Exception):
     """The root of the tree.
@@ -75,4 +82,18 @@ class OutputError(ModelOptError):
 
 
 class GateError(ModelOptError):
-    """A gate says no to what was measured."""
+    """A gate says no to what was measured.
+
+    :param breaches: the limits that were exceeded, where the message alone does not say it all.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        breaches: Sequence[Breach] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.breaches = tuple(breaches)

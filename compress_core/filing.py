@@ -20,7 +20,7 @@ def weight_files(plan: Plan, version: str) -> list[FilePlan]:
     _refuse_collisions(plan)
     if not plan.source.path.is_dir():
         _check_single(plan)
-        return [_file(plan, None, list(plan.tensors), version)]
+        return [_file(plan, None, _stored(plan), version)]
     groups = _shards(plan)
     return [
         _file(plan, _name(plan.layout.stem, number, len(groups)), names, version)
@@ -28,11 +28,17 @@ def weight_files(plan: Plan, version: str) -> list[FilePlan]:
     ]
 
 
+def _stored(plan: Plan) -> list[str]:
+    """Names of the tensors that stand in a file, in the order of the source."""
+    return [name for name in plan.tensors if name not in plan.aliases]
+
+
 def _refuse_collisions(plan: Plan) -> None:
     """An index names a part once, so names are compared over all files."""
     owner: dict[str, str] = {}
     for name, one in plan.tensors.items():
-        for part in plan.parts(one):
+        # another name is none of a part: a reader could not tell them apart
+        for part in plan.parts(one) or [name]:
             if part in owner:
                 changed = name if one.form.touched else owner[part]
                 raise UsageError(
@@ -61,7 +67,7 @@ def _shards(plan: Plan) -> list[list[str]]:
 
 def _as_in_source(plan: Plan) -> list[list[str]]:
     by_shard: dict[str, list[str]] = {}
-    for name in plan.tensors:
+    for name in _stored(plan):
         by_shard.setdefault(plan.source.shards[name], []).append(name)
     return [by_shard[shard] for shard in sorted(by_shard)] or [[]]
 
@@ -70,7 +76,7 @@ def _filled(plan: Plan, limit: int) -> list[list[str]]:
     """Files of at most ``limit`` bytes of tensors, in the source's order; a tensor is never cut."""
     groups: list[list[str]] = [[]]
     room = limit
-    for name in plan.tensors:
+    for name in _stored(plan):
         size = _size(plan, [name])
         if size > room and groups[-1]:
             groups.append([])
@@ -96,11 +102,12 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
     for one in chosen:
         parts |= plan.parts(one)
     touched = {one.info.name: (one.info, one.form) for one in chosen if one.form.touched}
+    aliases = {name: owner for name, owner in plan.aliases.items() if owner in set(names)}
     strings = _source_metadata(plan, names)
-    if touched:
+    if touched or aliases:
         # neither a limit nor the name of a report may change the bytes that they are about
         done = replace(plan.spec, gates=(), report=())
-        strings |= plan.layout.metadata(touched, done.config(), version)
+        strings |= plan.layout.metadata(touched, aliases, done.config(), version)
     return FilePlan(file_name, parts, strings)
 
 

@@ -160,7 +160,7 @@ class Ledger:
 
     def refresh(self) -> None:
         """Take in what has been written since."""
-        for name in self._names():
+        for name in _journals(self._folder):
             for entry in self._news_of(name):
                 begun = self._begun.setdefault(entry.item, set())
                 if entry.status == "failed":  # then nothing was written
@@ -179,12 +179,6 @@ class Ledger:
         found = reversed(self._done.get(item, ()))
         return [one for one in found if (one.spec, one.version) == (spec, version)]
 
-    def _names(self) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(self._folder) if name.endswith(_SUFFIX))
-        except OSError:
-            return []
-
     def _news_of(self, name: str) -> list[Entry]:
         begin = self._read.get(name, 0)
         data = _read(self._folder / name, begin)
@@ -192,6 +186,18 @@ class Ledger:
         self._read[name] = begin + whole
         found = (_entry(line) for line in data[:whole].split(b"\n"))
         return [entry for entry in found if entry is not None]
+
+
+def has_journals(folder: Path) -> bool:
+    """Whether batches have written outputs to ``folder``, or have tried to."""
+    return bool(_journals(folder / FOLDER))
+
+
+def _journals(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIX))
+    except OSError:
+        return []
 
 
 def _line(entry: Entry) -> bytes:

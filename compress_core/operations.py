@@ -10,7 +10,7 @@ from typing import Literal
 from compress_core import __version__, model, registry
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
-from compress_core.errors import UnsupportedError
+from compress_core.errors import UnsupportedError, UsageError
 from compress_core.filing import weight_files
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
@@ -37,10 +37,12 @@ def compress(
     :param before_commit: gets the report before the output appears; what it raises leaves none.
     :raises InputError: ``source`` cannot be used; :raises OutputError: ``target`` cannot be
         written.
-    :raises UsageError: what is asked for does not go together, or ``target`` must not be replaced.
+    :raises UsageError: what is asked for does not go together, or ``target`` must not be replaced;
+        or the spec wants to resume, which is for a batch, and ``settings`` do not replace.
     """
     settings = settings or Settings()
-    with open_weights(source) as reader:
+    _refuse_resuming(spec.output, settings)
+    with open_weights(source, settings.key) as reader:
         run = Run(_decide(reader, spec, settings), settings)
         writer = _writer(reader, Path(target), spec.output, settings)
         writer.check()
@@ -66,7 +68,7 @@ def plan(
     :param exact: carry out the surveys, so that every size is exact.
     """
     settings = settings or Settings()
-    with open_weights(source) as reader:
+    with open_weights(source, settings.key) as reader:
         run = Run(_decide(reader, spec, settings), settings)
         run = _without_nonfinite(run, spec, settings)
         if exact:
@@ -80,7 +82,7 @@ def restore(source: Path | str, target: Path | str, settings: Settings | None = 
     :raises UnsupportedError: it holds codes of a scheme that cannot be decoded here.
     """
     settings = settings or Settings()
-    with open_logical(source) as reader:
+    with open_logical(source, settings.key) as reader:
         run = Run(_decide_restore(reader, settings), settings)
         writer = _writer(reader, Path(target), run.plan.spec.output, settings)
         writer.check()
@@ -92,7 +94,7 @@ def plan_restore(
 ) -> Report:
     """What :func:`restore` would do, from headers alone."""
     settings = settings or Settings()
-    with open_logical(source) as reader:
+    with open_logical(source, settings.key) as reader:
         return _outlook(Run(_decide_restore(reader, settings), settings), target, settings)
 
 
@@ -144,6 +146,16 @@ def _writer(reader: Reader, target: Path, output: Output, settings: Settings) ->
     return writer
 
 
+def _refuse_resuming(output: Output, settings: Settings) -> None:
+    """An output does not tell which input it was made of: only the journal of a batch does."""
+    if output.on_exists == "resume" and not settings.replace:
+        raise UsageError(
+            "a single run cannot resume: only a batch keeps a journal of what it wrote",
+            where="output.on_exists",
+            hint="modelopt batch PATH --spec FILE -O DIR, or --force to replace what is there",
+        )
+
+
 def _carry_out(
     run: Run,
     writer: Writer,
@@ -172,6 +184,8 @@ def _measured(
     holder = {part: file.name for file in files for part in file.parts}
     inside: dict[str | None, list[ErrorStats]] = {}
     for one in plan.touched():
+        if one.info.name in plan.aliases:
+            continue
         inside.setdefault(holder[next(iter(plan.parts(one)))], []).append(stats[one.info.name])
     return {name: plan.layout.measured(found) for name, found in inside.items()}
 
@@ -224,6 +238,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         zeros=None if stats is None else stats.zeros,
         kept_because=None if restored else one.kept_because,
         role=one.role,
+        tied_to=plan.tied.get(name),
         reference_square=None if stats is None else stats.reference_square,
     )
 

@@ -59,6 +59,8 @@ class Plan:
     """All tensors of a run, in the order of the input.
 
     :ivar notes: what must be said: patterns without a match, an empty selection.
+    :ivar tied: tensor → the one that it shares its data with, where both have the same fate: what
+        is decided of the data is decided once.
     """
 
     source: Reader
@@ -66,6 +68,16 @@ class Plan:
     layout: Layout
     tensors: dict[str, TensorPlan]
     notes: list[str] = field(default_factory=list)
+    tied: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Tensors that are only stored as another name of one that is tied to them."""
+        return self.tied if self.layout.ties else {}
+
+    def owner(self, one: TensorPlan) -> TensorPlan:
+        """The tensor whose data decide what becomes of ``one``: usually itself."""
+        return self.tensors[self.tied.get(one.info.name, one.info.name)]
 
     @property
     def exact(self) -> bool:
@@ -84,7 +96,7 @@ class Plan:
         return replace(self, tensors=tensors)
 
     def parts(self, one: TensorPlan) -> dict[str, PartSpec]:
-        """Parts that store a tensor."""
+        """Parts that store a tensor; none for an alias."""
         known = self._parts.get(one.info.name)
         if known is None:
             known = self._parts[one.info.name] = self._parts_of(one)
@@ -96,6 +108,8 @@ class Plan:
         return {}
 
     def _parts_of(self, one: TensorPlan) -> dict[str, PartSpec]:
+        if one.info.name in self.aliases:
+            return {}
         if one.form.touched:
             return self.layout.parts(one.info, one.form)
         return {one.info.name: PartSpec(one.info.dtype.code, one.info.shape, "rows")}
@@ -131,9 +145,38 @@ def make_plan(
     _refuse_idle_gates(source, spec)
     decision = _Decision(source, spec.pipeline, layout, keep or {})
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
-    plan = Plan(source, spec, layout, tensors, notes)
+    plan = Plan(source, spec, layout, tensors, notes, _tied(source.aliases, tensors))
     _check_forms(plan)
-    return plan if plan.touched() else _as_copy(plan)
+    plan = plan if plan.touched() else _as_copy(plan)
+    plan.notes.extend(_untied_notes(plan))
+    return plan
+
+
+def _tied(aliases: Mapping[str, str], tensors: Mapping[str, TensorPlan]) -> dict[str, str]:
+    """The aliases that stay so: nobody asked for one of the two alone to be changed."""
+    return {
+        name: first
+        for name, first in aliases.items()
+        if _fate(tensors[name]) == _fate(tensors[first])
+    }
+
+
+def _fate(one: TensorPlan) -> object:
+    return one.form, one.info.matrix, [(stage.step, stage.work) for stage in one.stages]
+
+
+def _untied_notes(plan: Plan) -> list[str]:
+    """What is said of tensors that share their data in the input and not in the output."""
+    apart = [
+        f"{name} and {first} shared their data, and only one of them is changed"
+        for name, first in plan.source.aliases.items()
+        if name not in plan.tied
+    ]
+    if plan.tied and not plan.aliases:
+        said = ", ".join(f"{name} = {first}" for name, first in [*plan.tied.items()][:3])
+        more = f" and {len(plan.tied) - 3} more" if len(plan.tied) > 3 else ""
+        apart.append(f"stored twice, since layout {plan.layout.id} has no ties: {said}{more}")
+    return apart
 
 
 def _as_copy(plan: Plan) -> Plan:
@@ -266,12 +309,12 @@ def _check_forms(plan: Plan) -> None:
 def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:
     """The groups of tensors whose data decide together in one step, each with its pass.
 
-    Tensors that need no survey are groups of their own.
+    Tensors that need no survey are groups of their own. What is tied to another counts once.
     """
     groups: dict[tuple[Pass, str], list[Target]] = {}
-    for one in plan.tensors.values():
+    for name, one in plan.tensors.items():
         for stage in one.stages:
-            if stage.step == step:
+            if stage.step == step and name not in plan.tied:
                 key = stage.work.group(one.info) or one.info.name
                 groups.setdefault((stage.work, key), []).append(stage.target)
     return [(work, targets) for (work, _), targets in groups.items()]

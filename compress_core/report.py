@@ -67,6 +67,7 @@ class TensorReport:
     :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no
         float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
+    :ivar tied_to: the tensor that it shares its data with; it has no bytes of its own then.
     :ivar reference_square: ΣW² of the original, its weight in a total; infinite where that holds
         NaN or infinity, ``None`` where ``zeros`` is.
     """
@@ -82,6 +83,7 @@ class TensorReport:
     zeros: int | None = None
     kept_because: str | None = None
     role: str = "other"
+    tied_to: str | None = None
     reference_square: float | None = None
 
     @property
@@ -106,6 +108,7 @@ class TensorReport:
             "max_abs": None if found is None else finite(found.max_abs),
             "zeros": self.zeros,
             "kept_because": self.kept_because,
+            "tied_to": self.tied_to,
         }
 
 

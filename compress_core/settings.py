@@ -30,6 +30,7 @@ class Settings:
     :ivar jobs: threads; ``None`` = the cores there are, at most four.
     :ivar max_memory: bytes that the process may use, the interpreter included.
     :ivar replace: whether an existing output may be replaced.
+    :ivar key: which set of weights, in files that hold several.
     :ivar on_unmatched: what a written pattern is that matches no tensor.
     :ivar on_nonfinite: what a tensor with NaN or infinity is; ``keep`` costs one more sweep.
     :ivar progress: called often, from one thread.
@@ -38,6 +39,7 @@ class Settings:
     jobs: int | None = None
     max_memory: int = 200 * 1024**2
     replace: bool = False
+    key: str | None = None
     on_unmatched: Literal["error", "warn", "ignore"] = "error"
     on_nonfinite: Literal["error", "keep"] = "error"
     progress: Callable[[Progress], None] | None = None

@@ -64,11 +64,11 @@ def mib(count: int) -> str:
     return f"{count / 1024**2:.2f}"
 
 
-def human(count: int) -> str:
+def human(count: int, decimals: int = 2) -> str:
     """``count`` bytes with the binary unit that reads best: ``'4.75 MiB'``."""
     value, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
+        if round(value, decimals) < 1024 or unit == "TiB":
             break
         value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.2f} {unit}"
+    return f"{count} B" if unit == "B" else f"{value:.{decimals}f} {unit}"

@@ -6,6 +6,7 @@ order, so neither the size of tiles nor the number of threads can change a byte.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,12 @@ class Tile:
         self._moved = values
         self.codes = None
         self._values = None
+
+    def renamed(self, info: TensorInfo) -> Tile:
+        """The same tile of a tensor that shares its data with this one, for a layout to store."""
+        other = copy.copy(self)
+        other.info = info
+        return other
 
     def prune(self, mask: NDArray[np.bool_]) -> None:
         """Also remove the elements where ``mask`` is true."""

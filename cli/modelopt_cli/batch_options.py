@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from compress_core.batch import Item, Shard, gather
+from compress_core.batch import Gathered, Shard, gather
 from compress_core.errors import InputError, UsageError
 from compress_core.inputs import InputFile
 from compress_core.settings import Settings
@@ -20,6 +20,7 @@ from compress_core.sizes import human
 from compress_core.tiling import LEAST_MEMORY
 from modelopt_cli.array import shard_of
 from modelopt_cli.bundles import PATH, flag, size_for
+from modelopt_cli.command import typed
 
 _STDIN = "-"
 
@@ -55,14 +56,16 @@ class Gathering:
             section="Inputs",
             type=PATH,
             metavar="DIR",
-            help="Outputs lie in -O as inputs do in DIR.  [default: the folder of all inputs]",
+            help="Outputs lie in -O as inputs do in DIR.  [default: that of the runs before; at"
+            " first, the folder of all inputs]",
         ),
     )
 
-    def items(self, paths: tuple[str, ...]) -> list[Item]:
+    def gathered(self, paths: tuple[str, ...]) -> Gathered:
         """All items, whatever shard they belong to.
 
-        :raises UsageError: there are none, or the list of files cannot be read.
+        :raises UsageError: there are none, the list of files cannot be read, or they do not lie
+            where those of the runs before do.
         """
         listed = [] if self.filelist is None else _lines(self.filelist)
         if not paths and self.filelist is None:
@@ -82,6 +85,8 @@ class Sharing:
             section="Work",
             type=click.IntRange(min=1),
             metavar="N",
+            envvar="MODELOPT_CLI_JOBS",
+            show_envvar=True,
             help="Processes, of one thread each.  [default: the cores there are, at most 4]",
         ),
     )
@@ -92,6 +97,8 @@ class Sharing:
             section="Work",
             type=size_for("--max-memory"),
             metavar="SIZE",
+            envvar="MODELOPT_CLI_MAX_MEMORY",
+            show_envvar=True,
             help="Memory that the processes share, such as 1GiB.  [default: 200MiB each]",
         ),
     )
@@ -133,7 +140,11 @@ class Sharing:
 
     def processes(self, items: int) -> int:
         """How many workers there are to be for so many items."""
-        return max(1, min(Settings(jobs=self.jobs).threads, items))
+        size = min(Settings(jobs=self.jobs).threads, items)
+        # a standing order is for all commands, and says nothing of processes: memory decides
+        if self.max_memory is not None and (self.jobs is None or not typed("jobs")):
+            size = min(size, self.max_memory // LEAST_MEMORY)
+        return max(1, size)
 
     def limits(self, processes: int) -> dict[str, Any]:
         """What each worker's settings say of memory.

@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+
+from compress_core.errors import UsageError
+from modelopt_cli.project import Said, key_of, project_of
 
 TALK = "Talk"
 
+_PROJECT = "modelopt_cli.project"
+
 
 class Flag(click.Option):
-    """An option that stands under a heading in ``--help``."""
+    """An option that stands under a heading in ``--help``.
+
+    One with an environment variable of ours can also be set by the project.
+    """
 
     def __init__(self, *names: Any, section: str = "Options", **details: Any) -> None:
         super().__init__(*names, **details)
         self.section = section
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, click.Parameter]
+    ) -> tuple[Any, ParameterSource]:
+        value, source = super().consume_value(ctx, opts)
+        key = key_of(self.envvar)
+        # not by way of `default_map`: `--help` reads that as well, and shall not wait for it
+        if key is None or source is not ParameterSource.DEFAULT or ctx.resilient_parsing:
+            return value, source
+        said = _project(ctx).get(key)
+        if said is None:
+            return value, source
+        self._check(ctx, said)
+        return said.text, ParameterSource.DEFAULT_MAP
+
+    def _check(self, ctx: click.Context, said: Said) -> None:
+        """Whether what the project says can be a value of this option.
+
+        :raises SpecError: it cannot; ``where`` is its line.
+        """
+        try:
+            self.type_cast_value(ctx, said.text)
+        except click.BadParameter as error:
+            raise said.refused(
+                error.message.rstrip("."), f"see {ctx.command_path} --help"
+            ) from None
+        except UsageError as error:
+            raise said.refused(error.message, error.hint) from None
+
+
+def _project(ctx: click.Context) -> Mapping[str, Said]:
+    """What the project of the current folder sets; read once for a command."""
+    if _PROJECT not in ctx.meta:
+        ctx.meta[_PROJECT] = project_of(Path())
+    found: Mapping[str, Said] = ctx.meta[_PROJECT]
+    return found
+
+
+def typed(*names: str) -> bool:
+    """Whether one of these options stands on the command line, and is not just a standing order."""
+    ctx = click.get_current_context()
+    return any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
 
 
 class Command(click.Command):

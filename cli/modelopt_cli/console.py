@@ -20,6 +20,7 @@ from compress_core.errors import (
     UnsupportedError,
     UsageError,
 )
+from modelopt_cli.annotation import error_annotation
 from modelopt_cli.printable import encodable, printable
 from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
 from modelopt_cli.render.base import Look
@@ -37,6 +38,7 @@ class Output:
 
     :ivar quiet: errors only on stderr.
     :ivar verbose: more on stderr; for a bug, its traceback.
+    :ivar annotating: stdout is read by GitHub Actions.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Output:
         self._environment = os.environ if environment is None else environment
         self.quiet = False
         self.verbose = False
+        self.annotating = False
         self.colour: ColourChoice = "auto"
         self.progress: ProgressStyle = "auto"
 
@@ -116,6 +119,13 @@ class Output:
         hint = error.hint or _advice(error, where)
         if hint is not None:
             self.hint(hint)
+
+    def annotate(self, error: ModelOptError) -> None:
+        """The error on stdout too, where GitHub makes an annotation of it; elsewhere nothing."""
+        if not self.annotating:
+            return
+        with suppress(ReaderGoneError, OutputError):  # stderr has it already
+            self.result(error_annotation(str(error), _encoding(self._stdout)))
 
     def hint(self, text: str) -> None:
         """What to type instead."""

@@ -15,6 +15,9 @@ from modelopt_cli.gate_options import Guarding
 if TYPE_CHECKING:
     from compress_core import Settings, Spec
 
+_DATA = ("errors", "zeros")
+"""What gates read that no header tells."""
+
 
 class GateRefusal(Exception):  # noqa: N818 - no error: an answer
     """A gate said no to what was about to be written."""
@@ -50,6 +53,32 @@ class Guard:
         if check.failed:
             # nothing will be there: the report must not say that it was written
             raise GateRefusal(replace(report, target=None), check)
+
+
+class Forecast:
+    """What gates say of a plan: of sizes, where they are exact; all else is left to the run.
+
+    :raises UsageError: a baseline is missing.
+    """
+
+    def __init__(self, gates: Sequence[Gate], settings: Settings) -> None:
+        self._gates = gates
+        self._of_sizes = [gate for gate in gates if gate.measures.reads not in _DATA]
+        self._guard = Guard(self._of_sizes, settings)
+
+    def judged(self, report: Report) -> Check | None:
+        """What they say; ``None``: nothing yet."""
+        return self._guard.judged(report) if self._foreseen(report) else None
+
+    def left(self, report: Report) -> str | None:
+        """What is to be said of the others."""
+        foreseen = self._foreseen(report)
+        metrics = dict.fromkeys(gate.metric for gate in self._gates if gate not in foreseen)
+        return f"not judged by plan: {', '.join(metrics)}" if metrics else None
+
+    def _foreseen(self, report: Report) -> Sequence[Gate]:
+        # what is at most so large may well be smaller
+        return self._of_sizes if report.totals.exactness == "exact" else ()
 
 
 def guarded(spec: Spec, guarding: Guarding, output: Output) -> Spec:

@@ -79,13 +79,17 @@ class Contents:
         }
 
 
-def contents_of(path: Path, stats: Settings | None = None) -> Contents:
+def contents_of(path: Path, key: str | None = None, stats: Settings | None = None) -> Contents:
     """Read the headers of ``path``.
 
+    :param key: which set of weights, where a file holds several.
     :param stats: how to read the data as well; without it they are left alone.
     :raises InputError: it is no weight file that can be read.
     """
-    with compress_core.open_weights(path) as stored, compress_core.open_logical(path) as logical:
+    with (
+        compress_core.open_weights(path, key) as stored,
+        compress_core.open_logical(path, key) as logical,
+    ):
         strings = {key: value for one in stored.metadata.values() for key, value in one.items()}
         known = {} if stats is None else _measured(logical, stats)
         return Contents(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # what takes time is imported inside `run`, where an interrup
     from compress_core.errors import ModelOptError
     from modelopt_cli.console import Output
 
-_BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
+_NO, _BUG, _INTERRUPTED, _TERMINATED = 1, 70, 130, 143
 
 
 class Terminated(BaseException):
@@ -87,13 +87,16 @@ def _exit_code(error: Exception, output: Output) -> int:
     if not isinstance(error, ModelOptError):
         return _bug(error, output)
     output.error(error)
-    return _code_of(error)
+    code = _code_of(error)
+    if code != _NO:  # each gate that failed has an annotation of its own
+        output.annotate(error)
+    return code
 
 
 def _code_of(error: ModelOptError) -> int:
     from compress_core.errors import GateError, InputError, OutputError, UsageError
 
-    codes = {GateError: 1, UsageError: 2, InputError: 3, OutputError: 4}
+    codes = {GateError: _NO, UsageError: 2, InputError: 3, OutputError: 4}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), _BUG)
 
 

@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """Which weights of an input."""
+
+    key: str | None = field(
+        default=None,
+        metadata=flag(
+            "--key",
+            section="Input",
+            metavar="KEY",
+            help="Which weights of a PyTorch checkpoint that holds several, such as model.ema.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class Choosing:
     """Which tensors."""
 
@@ -209,6 +224,13 @@ class Limiting:
         return replace(settings, **said)
 
 
+def _announce(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Let GitHub see the errors, too, that leave no result."""
+    if ctx.obj is not None:  # a shell that completes words has no console
+        ctx.obj.annotating = value == "github"
+    return value
+
+
 @dataclass(frozen=True)
 class Formatting:
     """The format of the result.
@@ -226,6 +248,8 @@ class Formatting:
             "--format",
             section="Results",
             type=click.Choice(formats()),
+            callback=_announce,
+            is_eager=True,  # before any other option can be wrong
             help="Format of the result on stdout.  [default: table]",
         ),
     )
@@ -250,6 +274,8 @@ class Announcing(Formatting):
             "--format",
             section="Results",
             type=click.Choice(formats(judged=True)),
+            callback=_announce,
+            is_eager=True,  # before any other option can be wrong
             help="Format of the result on stdout.  [default: table]",
         ),
     )
@@ -304,10 +330,13 @@ class Reporting:
         """These files and those that a spec names."""
         return replace(self, report=(*self.report, *map(Path, paths)))
 
-    def check(self, *, replace: bool, weights: Iterable[Path] = ()) -> None:
+    def check(
+        self, *, replace: bool, weights: Iterable[Path] = (), baselines: Iterable[Path] = ()
+    ) -> None:
         """Whether the files may be written, before any work is done.
 
         :param weights: inputs and output of the run, which no report may replace or lie in.
+        :param baselines: files that no report may replace.
         :raises OutputExistsError: one is there and must not be replaced.
         :raises OutputError: the folder of one is missing.
         """
@@ -316,6 +345,8 @@ class Reporting:
         for path in self.report:
             for other in weights:
                 _refuse_among_weights(path, other)
+            for other in baselines:
+                _refuse_baseline(path, other)
             if not replace and path.exists():
                 raise OutputExistsError(
                     "the report already exists", where=str(path), hint="pass --force to replace it"
@@ -333,6 +364,15 @@ def _refuse_among_weights(report: Path, weights: Path) -> None:
         )
 
 
+def _refuse_baseline(report: Path, baseline: Path) -> None:
+    if report.resolve() == baseline.resolve():
+        raise OutputExistsError(
+            "the report would take the place of the baseline",
+            where=str(report),
+            hint="give it another name",
+        )
+
+
 @dataclass(frozen=True)
 class Recording(Reporting):
     """Files that a result with verdicts is written to."""
@@ -345,7 +385,8 @@ class Recording(Reporting):
             type=PATH,
             multiple=True,
             metavar="PATH",
-            help="Also write the result to a .json, .md, .csv or .xml (JUnit) file; repeatable.",
+            help="Also write the result to a .json, .md, .csv or .xml (JUnit) file, and replace"
+            " the one of an earlier run; repeatable.",
         ),
     )
 

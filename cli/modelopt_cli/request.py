@@ -78,15 +78,12 @@ def asks_for_passes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def spec_asked(passes: Sequence[str], file: Path | None) -> Spec:
-    """The spec that ``--pass`` or ``--spec`` says.
+    """The spec that ``--pass`` or ``--spec`` says; with neither, the one that only converts.
 
-    :raises UsageError: both are given, or neither, or what they say is wrong.
+    :raises UsageError: both are given, or what they say is wrong.
     """
-    if bool(passes) == (file is not None):
-        raise UsageError(
-            "--pass and --spec exclude each other" if passes else "nothing to do",
-            hint="try --pass 'quantize bits=4', or --spec FILE",
-        )
-    return (
-        load(file) if file is not None else spec_from_passes([parse_pass(text) for text in passes])
-    )
+    if file is None:
+        return spec_from_passes([parse_pass(text) for text in passes])
+    if passes:
+        raise UsageError("--pass and --spec exclude each other", hint="add the pass to the spec")
+    return load(file)

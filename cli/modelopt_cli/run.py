@@ -16,8 +16,17 @@ from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
-from modelopt_cli.guard import GateRefusal, Guard, guarded
-from modelopt_cli.options import Limiting, Reporting, Selecting, Showing, Storing, Trying, Writing
+from modelopt_cli.guard import Forecast, GateRefusal, Guard, guarded
+from modelopt_cli.options import (
+    Limiting,
+    Opening,
+    Reporting,
+    Selecting,
+    Showing,
+    Storing,
+    Trying,
+    Writing,
+)
 from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult
@@ -41,6 +50,7 @@ class Errand:
 
     output: Output
     source: Path
+    opening: Opening
     writing: Writing
     limiting: Limiting
     showing: Showing
@@ -52,13 +62,17 @@ class Errand:
 
     def settings(self) -> Settings:
         """The core's settings, as far as flags change them."""
-        return self.limiting.applied(compress_core.Settings(replace=self.writing.force))
+        given = compress_core.Settings(key=self.opening.key, replace=self.writing.force)
+        return self.limiting.applied(given)
 
     def carry_out(
         self, work: Callable[[Settings], Report], settings: Settings, target: Path
     ) -> None:
         """Do ``work``, which is about ``target``, under a meter, and tell what came of it."""
-        report = self.done(work, settings, target)
+        self.tell(self.done(work, settings, target))
+
+    def tell(self, report: Report) -> None:
+        """Show a report that nothing has judged."""
         self.conclude(ReportResult(report, self.showing.per_tensor))
         tell(report, self.output)
 
@@ -113,15 +127,29 @@ class Run(Errand):
         return replace(self, reporting=self.reporting.also(spec.report))
 
     def plan(self, spec: Spec, what: str, *, exact: bool = False) -> None:
-        """Tell what a run would do; with ``exact`` it may read the data for that."""
-        target, spec = self.target(what), self.own(spec)
-        self._reporting(spec).carry_out(
-            lambda settings: compress_core.plan(
-                self.source, spec, settings, target=target, exact=exact
+        """Tell what a run would do, and what gates say of that; with ``exact`` it may read data."""
+        target, spec, settings = self.target(what), self.own(spec), self.settings()
+        forecast = Forecast(spec.gates, settings)
+        run = self._reporting(spec)
+        report = run.done(
+            lambda metered: compress_core.plan(
+                self.source, spec, metered, target=target, exact=exact
             ),
-            self.settings(),
+            settings,
             target,
         )
+        run._tell_forecast(report, forecast)
+
+    def _tell_forecast(self, report: Report, forecast: Forecast) -> None:
+        check, left = forecast.judged(report), forecast.left(report)
+        if check is None:
+            self.tell(report)
+        else:
+            self._tell_verdicts(report, check)
+        if left is not None:
+            self.output.note(left)
+        if check is not None and check.failed:
+            raise gate_error(check, written=False)
 
     def compare(self, presets: Sequence[str], *, exact: bool = False) -> None:
         """Plan a quantization with each of the presets, and show them side by side."""
@@ -175,7 +203,7 @@ class Run(Errand):
             self.output.note(note)
 
 
-_ERRAND = (Writing, Limiting, Showing, Reporting)
+_ERRAND = (Opening, Writing, Limiting, Showing, Reporting)
 _RUN = (Selecting, Storing, *_ERRAND)
 
 

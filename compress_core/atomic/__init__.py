@@ -5,7 +5,12 @@ and the rename flushed. Whatever happens, the target is what it was or the compl
 killed run leaves one ``.part``, which the next run to the same target removes.
 """
 
-from compress_core.atomic.failures import check_space
+from compress_core.atomic.failures import (
+    check_scratch,
+    check_space,
+    scratch_error,
+    scratch_folder,
+)
 from compress_core.atomic.file import PartFile, write_text
 from compress_core.atomic.folder import PartFolder
 from compress_core.atomic.targets import check_file, check_folder, refuse_input, refuse_nested
@@ -15,8 +20,11 @@ __all__ = [
     "PartFolder",
     "check_file",
     "check_folder",
+    "check_scratch",
     "check_space",
     "refuse_input",
     "refuse_nested",
+    "scratch_error",
+    "scratch_folder",
     "write_text",
 ]

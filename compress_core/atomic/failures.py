@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from compress_core.errors import OutputError
@@ -25,17 +26,65 @@ _FULL = {
 }
 
 
-def check_space(folder: Path, needed: int, *, where: str | None = None) -> None:
+_SCRATCH = "name a folder with more space: export TMPDIR=/path/to/folder"
+
+
+def check_space(folder: Path, needed: int, *, temporary: int = 0, where: str | None = None) -> None:
     """Whether a disk can take ``needed`` more bytes.
 
     :param folder: an existing folder on it.
+    :param temporary: bytes that go to the folder of temporary files meanwhile; it may be the same
+        disk.
     :param where: what is to be written, for messages; the folder when nothing is said.
     :raises OutputError: it cannot. A file system that does not count is believed.
     """
+    if temporary:
+        if os.stat(scratch_folder()).st_dev == os.stat(folder).st_dev:
+            needed += temporary
+        else:
+            check_scratch(temporary)
     free = _free_bytes(folder)
     if free is not None and free < needed:
         said = f"disk full: needs {human(needed)}, {human(free)} free"
         raise OutputError(said, where=where or str(folder))
+
+
+def scratch_folder() -> Path:
+    """The folder of temporary files; ``TMPDIR`` names it.
+
+    :raises OutputError: there is none that can be written to.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        said = "no folder for temporary files can be written to"
+        raise OutputError(said, hint=_SCRATCH) from error
+
+
+def check_scratch(needed: int) -> None:
+    """Whether the folder of temporary files can take ``needed`` more bytes.
+
+    :raises OutputError: it cannot.
+    """
+    folder = scratch_folder()
+    try:
+        check_space(folder, needed)
+    except OutputError as error:
+        raise _of_scratch(error, folder) from error
+
+
+def scratch_error(error: OSError, needed: int) -> OutputError:
+    """The error of this tool for what the system said of a temporary file.
+
+    :param needed: bytes of all temporary files.
+    """
+    folder = scratch_folder()
+    return _of_scratch(output_error(error, folder / "spool", needed), folder)
+
+
+def _of_scratch(error: OutputError, folder: Path) -> OutputError:
+    said = f"folder of temporary files: {error.message}"
+    return OutputError(said, where=str(folder), hint=_SCRATCH)
 
 
 def output_error(error: OSError, target: Path, needed: int) -> OutputError:

@@ -52,13 +52,14 @@ class PartFile:
         except OSError as error:
             raise self._failed(error) from error
 
-    def reserve(self, size: int) -> None:
+    def reserve(self, size: int, *, temporary: int = 0) -> None:
         """Give the file its final size.
 
+        :param temporary: bytes of temporary files that are written meanwhile.
         :raises OutputError: the disk has less than that free.
         """
         self._needed = size
-        check_space(self._final.parent, size, where=str(self._target))
+        check_space(self._final.parent, size, temporary=temporary, where=str(self._target))
         try:
             os.ftruncate(self._file, size)
         except OSError as error:

@@ -15,12 +15,12 @@ from typing import Any, Self
 from compress_core import __version__
 from compress_core.atomic.failures import output_error
 from compress_core.batch.claims import Claims
+from compress_core.batch.gating import judged
 from compress_core.batch.items import Item
 from compress_core.batch.outcome import Outcome
-from compress_core.checking import check_report
-from compress_core.errors import GateError, InputError, ModelOptError, OutputExistsError
+from compress_core.errors import InputError, ModelOptError, OutputExistsError
 from compress_core.fingerprint import Fingerprint
-from compress_core.gates import Gate, Judge
+from compress_core.gates import Gate
 from compress_core.inputs import InputFile
 from compress_core.journal import Entry, Journal, Ledger
 from compress_core.operations import compress
@@ -135,34 +135,22 @@ class Bench:
             # all of it has been read by now, and the earlier output still stands
             if not source.untouched(item.source):
                 raise InputError("changed while it was read", where=str(item.source))
-            said.extend(self._judged(report))
+            said.extend(judged(report, self._order.gates, self._order.settings))
 
         report = compress(
             item.source, item.target, self._order.spec, settings, before_commit=before_commit
         )
         return source, replace(report, notes=(*report.notes, *said))
 
-    def _judged(self, report: Report) -> Sequence[str]:
-        """What gates have to say of an output that passes them."""
-        if not self._order.gates:
-            return ()
-        found = check_report(report, Judge(self._order.gates), self._order.settings)
-        if found.failed:
-            metrics = ", ".join(dict.fromkeys(one.gate.metric for one in found.failed))
-            raise GateError(
-                f"{len(found.failed)} of {len(found.verdicts)} gates failed: {metrics}",
-                where=report.source,
-                hint="see how far it is: modelopt plan PATH --spec FILE",
-            )
-        return found.notes
-
     def _digest(self, item: Item) -> str:
         """Of all that decides what becomes of an input, besides the tool itself."""
+        settings = self._order.settings
         decides = {
             "spec": self._order.spec.config(),
-            "on_nonfinite": self._order.settings.on_nonfinite,
-            "on_unmatched": self._order.settings.on_unmatched,
+            "on_nonfinite": settings.on_nonfinite,
+            "on_unmatched": settings.on_unmatched,
             "baselines": self._baselines,
+            **({} if settings.key is None else {"key": settings.key}),
         }
         return _sha256(decides)
 

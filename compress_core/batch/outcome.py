@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from compress_core import errors
-from compress_core.errors import ModelOptError
+from compress_core.errors import GateError, ModelOptError, OutputError
+from compress_core.gates import Breach
 
 SCHEMA = "modelopt.batch/1"
 
 State = Literal["done", "resumed", "failed", "skipped"]
 
 _FIGURES = ("bytes_in", "bytes_out", "ratio", "bits_per_weight", "error", "sqnr_db", "max_abs")
+_ELSEWHERE = "mend that and run it again, what is done stays done; or write elsewhere: -O DIR"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Outcome:
         ``message``, ``where`` and ``hint`` are the error's own.
     :ivar notes: what must be said of it.
     :ivar kept: why tensors were left as they are, and how many; known of what was ``done``.
+    :ivar breaches: the limits that the output would have exceeded.
     """
 
     item: str
@@ -40,6 +43,7 @@ class Outcome:
     hint: str | None = None
     notes: tuple[str, ...] = ()
     kept: Mapping[str, int] = field(default_factory=dict)
+    breaches: tuple[Breach, ...] = ()
 
     @classmethod
     def failed(cls, item: str, error: ModelOptError) -> Self:
@@ -50,7 +54,8 @@ class Outcome:
             kind=type(error).__name__,
             message=error.message,
             where=error.where,
-            hint=error.hint,
+            hint=error.hint or (_ELSEWHERE if isinstance(error, OutputError) else None),
+            breaches=error.breaches if isinstance(error, GateError) else (),
         )
 
     @property
@@ -109,7 +114,12 @@ class BatchReport:
                 "bytes_out": self.total("bytes_out"),
             },
             "items": [
-                {**outcome.to_json(), "kept": dict(outcome.kept), "notes": list(outcome.notes)}
+                {
+                    **outcome.to_json(),
+                    "kept": dict(outcome.kept),
+                    "notes": list(outcome.notes),
+                    "breaches": [breach.to_json() for breach in outcome.breaches],
+                }
                 for outcome in self.outcomes
             ],
         }

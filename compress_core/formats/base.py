@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from compress_core.container import Reader, Writer
+from compress_core.errors import UsageError
 
 
 class Format(ABC):
@@ -14,10 +15,13 @@ class Format(ABC):
 
     :cvar id: its name in ``list formats``.
     :cvar summary: one line for people.
+    :cvar suffixes: how its files are usually called. Content decides what a file is; where no
+        format knows the content, the suffix says which one shall tell what is wrong with it.
     """
 
     id: ClassVar[str]
     summary: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
@@ -34,6 +38,24 @@ class Format(ABC):
 
         :raises InputError: unreadable, corrupt, hostile or not supported.
         """
+
+    @classmethod
+    def takes_key(cls, path: Path) -> bool:
+        """Whether there may be several sets of weights at ``path``, each with a key."""
+        return False
+
+    @classmethod
+    def open_at(cls, path: Path, key: str) -> Reader:
+        """Open one of several sets of weights that a file holds.
+
+        :param key: its place in the file, such as ``model.ema``.
+        :raises UsageError: there is no such set, or files of this format hold only one.
+        """
+        raise UsageError(
+            f"--key chooses among the weights of a PyTorch checkpoint, and this is {cls.summary}",
+            where=str(path),
+            hint="leave --key out",
+        )
 
     @classmethod
     def writer(cls, target: Path, source: Reader, *, replace: bool) -> Writer | None:

@@ -6,6 +6,7 @@ An empty measurement is never a pass: a gate that finds nothing to measure is an
 """
 
 from compress_core.gates.baseline import Baseline
+from compress_core.gates.breach import Breach
 from compress_core.gates.gate import Gate, Limit, Origin
 from compress_core.gates.growth import Growth
 from compress_core.gates.judge import Judge
@@ -14,6 +15,7 @@ from compress_core.gates.verdict import Check, Verdict
 
 __all__ = [
     "Baseline",
+    "Breach",
     "Check",
     "Gate",
     "Growth",

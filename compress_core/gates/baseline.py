@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -49,11 +50,13 @@ class Baseline:
             raise UsageError(
                 "no such baseline", where=str(path), hint="--update-baseline creates it"
             )
-        with closing(InputFile(path)) as file:
-            if file.size > MAX_BYTES:
-                raise FormatError("baseline is larger than 16 MiB", where=str(path))
-            found = parse_object(file.read(0, file.size), what="baseline", where=str(path))
-        return cls(path, _files(found, path))
+        try:
+            return cls(path, _read(path))
+        except FormatError as error:
+            error.hint = (
+                error.hint or f"take it from git again: git checkout -- {shlex.quote(str(path))}"
+            )
+            raise
 
     def of(self, path: str) -> Entry | None:
         """What is known of the weight file at ``path``; ``None``: nothing."""
@@ -90,6 +93,14 @@ class Baseline:
 
     def _key(self, path: str) -> str:
         return Path(os.path.relpath(path, self.path.parent)).as_posix()
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    with closing(InputFile(path)) as file:
+        if file.size > MAX_BYTES:
+            raise FormatError("baseline is larger than 16 MiB", where=str(path))
+        found = parse_object(file.read(0, file.size), what="baseline", where=str(path))
+    return _files(found, path)
 
 
 def _files(found: Mapping[str, Any], path: Path) -> dict[str, Entry]:

@@ -22,6 +22,7 @@ class Layout(ABC):
     :cvar summary: one line for ``list layouts``.
     :cvar read_by: who reads it: only readers that were run.
     :cvar stem: file name of the weights in a checkpoint folder, without suffix.
+    :cvar ties: whether it can store one tensor under several names.
     :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets
         smaller.
     """
@@ -30,6 +31,7 @@ class Layout(ABC):
     summary: ClassVar[str]
     read_by: ClassVar[str]
     stem: ClassVar[str] = "model"
+    ties: ClassVar[bool] = False
     keeps_values: ClassVar[bool] = False
 
     def limits(self, info: TensorInfo) -> Limits:
@@ -57,9 +59,17 @@ class Layout(ABC):
 
     @abstractmethod
     def metadata(
-        self, touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], version: str
+        self,
+        touched: Mapping[str, tuple[TensorInfo, Form]],
+        aliases: Mapping[str, str],
+        spec: Mapping[str, Any],
+        version: str,
     ) -> dict[str, str]:
-        """Metadata for a file that holds ``touched``; what is measured has a fixed width."""
+        """Metadata for a file that holds ``touched``; what is measured has a fixed width.
+
+        :param aliases: other names → the names of tensors in the file that they stand for; empty
+            without ``ties``.
+        """
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         """The values of :meth:`metadata` that are known only at the end, each as long as it was."""

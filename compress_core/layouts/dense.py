@@ -30,6 +30,10 @@ class Dense(Layout):
         return {tile.info.name: Rows(tile.start, tile.stored())}
 
     def metadata(
-        self, touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], version: str
+        self,
+        touched: Mapping[str, tuple[TensorInfo, Form]],
+        aliases: Mapping[str, str],
+        spec: Mapping[str, Any],
+        version: str,
     ) -> dict[str, str]:
         return {}

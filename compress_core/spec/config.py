@@ -19,8 +19,8 @@ from compress_core.spec.patterns import match_at, patterns_at
 from compress_core.spec.place import Place
 from compress_core.spec.shapes import given_values, items, mapping, mapping_of, text, texts
 
-_SPEC = ("version", "name", "select", "passes", "output", "gates", "report")
-_SELECT = ("match", "ignore", "where")
+SPEC_KEYS = ("version", "name", "select", "passes", "output", "gates", "report")
+SELECT_KEYS = ("match", "ignore", "where")
 
 
 def from_config(config: Mapping[str, object]) -> Spec:
@@ -36,11 +36,11 @@ def build(data: object, place: Place) -> Spec:
 
     :raises SpecError: as :func:`from_config`; with the line and column, if ``place`` knows them.
     """
-    given = mapping_of(_SPEC, data, place)
+    given = mapping_of(SPEC_KEYS, data, place)
     _check_version(given, place)
     steps = [_step(item, at) for item, at in items(given.get("passes", ()), place.key("passes"))]
     at = place.key("select")
-    select = _selector(mapping_of(_SELECT, given.get("select", {}), at), at)
+    select = _selector(mapping_of(SELECT_KEYS, given.get("select", {}), at), at)
     output = _output(given.get("output", {}), place.key("output"))
     gates = build_gates(given.get("gates", ()), place.key("gates"))
     name = text(given["name"], place.key("name")) if "name" in given else None
@@ -63,7 +63,7 @@ def _step(data: object, place: Place) -> Step:
     given = mapping(data, place)
     cls = _pass(given, place)
     options = options_of(cls)
-    mapping_of(("pass", *options, *_SELECT, "rules"), data, place)
+    mapping_of(("pass", *options, *SELECT_KEYS, "rules"), data, place)
     own = {key: value for key, value in given.items() if key in options}
     with place.blaming():
         work = cls.from_config(given_values(own, place))

@@ -34,7 +34,10 @@ class Output(Configured):
         "carry tokenizer, configuration and other side files along", bool, default=True
     )
     on_exists: str = option(
-        "what to do when the output is there", str, default="error", choices=("error", "replace")
+        "what to do when the output is there; resume: only in a batch, which knows what it wrote",
+        str,
+        default="error",
+        choices=("error", "replace", "resume"),
     )
 
     def __post_init__(self) -> None:

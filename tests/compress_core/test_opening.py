@@ -60,8 +60,8 @@ def test_a_folder_is_opened_as_a_checkpoint(weights: Path, tmp_path: Path) -> No
     ("content", "said"),
     [
         (b"GGUF\x03\x00\x00\x00" + bytes(40), "GGUF"),
-        (b"", "not a safetensors file"),
-        (b"hello", "not a safetensors file"),
+        (b"", "not a weight file"),
+        (b"hello", "not a weight file"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
     ],
 )

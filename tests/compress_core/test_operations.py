@@ -452,6 +452,24 @@ def test_an_output_that_exists_is_replaced_only_when_asked(weights: Path, tmp_pa
         assert {str(form) for form in reader.forms.values()} == {"sparse"}
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_only_a_batch_can_resume(broken: Path, tmp_path: Path, there: bool) -> None:
+    target = tmp_path / "out"
+    if there:
+        target.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="a single run cannot resume") as caught:
+        compress(broken, target, spec(GLOBAL, on_exists="resume"))
+    assert caught.value.where == "output.on_exists"
+    assert target.exists() == there
+
+
+def test_what_may_be_replaced_need_not_be_resumed(weights: Path, tmp_path: Path) -> None:
+    wanted = spec(INT4, on_exists="resume")
+    assert plan(weights, wanted).kind == "plan"
+    compress(weights, tmp_path / "out", wanted, Settings(replace=True))
+    assert (tmp_path / "out").exists()
+
+
 def test_an_output_that_exists_is_refused_before_the_data_are_read(
     broken: Path, tmp_path: Path
 ) -> None:

@@ -75,11 +75,18 @@ def test_any_text_is_a_size_or_a_usage_error(text: str) -> None:
         (1023, "1023 B"),
         (1024, "1.00 KiB"),
         (4_980_736, "4.75 MiB"),
+        (2**20 - 1, "1.00 MiB"),
         (2**50, "1024.00 TiB"),
     ],
 )
 def test_people_read_the_unit_that_fits(count: int, text: str) -> None:
     assert human(count) == text
+
+
+def test_more_decimals_tell_sizes_apart() -> None:
+    assert human(4_980_737, 6) == "4.750001 MiB"
+    assert human(2**20 - 1, 3) == "1023.999 KiB"
+    assert human(1, 3) == "1 B"
 
 
 def test_tables_are_in_mebibytes() -> None:

@@ -117,7 +117,7 @@ def tensors_of(stored: Stored) -> Arrays:
     for name, part in stored.parts.items():
         if name not in parts_of_others:
             tensors[name] = part
-    return tensors
+    return tensors | {name: tensors[own] for name, own in record.get("aliases", {}).items()}
 
 
 class Tensor:

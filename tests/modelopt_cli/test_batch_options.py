@@ -23,7 +23,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names(*paths: str, filelist: str | None = None) -> list[str]:
-    return [item.name for item in Gathering(Path("out"), filelist).items(paths)]
+    return [item.name for item in Gathering(Path("out"), filelist).gathered(paths).items]
 
 
 @pytest.mark.usefixtures("inputs")
@@ -68,6 +68,11 @@ def test_there_are_no_more_processes_than_items() -> None:
     assert Sharing(jobs=3).processes(9) == 3
     assert Sharing(jobs=3).processes(0) == 1
     assert 1 <= Sharing().processes(100) <= 4
+
+
+def test_there_are_no_more_processes_than_memory_if_nobody_asked_for_them() -> None:
+    assert Sharing(max_memory=LEAST_MEMORY).processes(9) == 1
+    assert Sharing(max_memory=LEAST_MEMORY - 1).processes(9) == 1  # `limits` says no
 
 
 def test_memory_is_shared() -> None:

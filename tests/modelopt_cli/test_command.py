@@ -42,6 +42,7 @@ def test_help_stands_under_headings(cli: Any) -> None:
         "Prune options:",
         "Tensors:",
         "Output:",
+        "Input:",
         "Limits:",
         "Results:",
         "Gates:",

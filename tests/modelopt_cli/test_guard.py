@@ -15,7 +15,7 @@ from compress_core.report import Report
 from compress_core.spec import Spec
 from modelopt_cli.console import Output
 from modelopt_cli.gate_options import Guarding
-from modelopt_cli.guard import GateRefusal, Guard, guarded
+from modelopt_cli.guard import Forecast, GateRefusal, Guard, guarded
 
 TIGHT, LOOSE = (Gate("size", (Limit("max", bound),)) for bound in (1, 10**9))
 
@@ -58,3 +58,27 @@ def test_flags_take_the_place_of_the_spec() -> None:
 def test_a_guard_needs_gates() -> None:
     with pytest.raises(UsageError, match="without a gate"):
         told(Spec(), Guarding(gate_before_write=True))
+
+
+ERROR = Gate("error", (Limit("max", 0.1),))
+
+
+def test_a_forecast_is_of_sizes(report: Report) -> None:
+    forecast = Forecast([TIGHT, ERROR], Settings())
+    check = forecast.judged(report)
+    assert check is not None
+    assert [verdict.gate for verdict in check.failed] == [TIGHT]
+    assert forecast.left(report) == "not judged by plan: error"
+    assert Forecast([LOOSE], Settings()).left(report) is None
+
+
+def test_an_upper_bound_is_not_judged(report: Report) -> None:
+    bound = replace(report, totals=replace(report.totals, exactness="at most"))
+    forecast = Forecast([TIGHT, ERROR], Settings())
+    assert forecast.judged(bound) is None
+    assert forecast.left(bound) == "not judged by plan: size, error"
+
+
+def test_errors_alone_are_left_to_the_run(report: Report) -> None:
+    assert Forecast([ERROR], Settings()).judged(report) is None
+    assert Forecast([], Settings()).left(report) is None

@@ -49,6 +49,17 @@ def test_version_loads_no_click(clean_environment: dict[str, str]) -> None:
     assert "click" not in loaded(clean_environment, "--version")
 
 
+def test_projects_without_a_table_cost_nothing(
+    clean_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
+    monkeypatch.chdir(tmp_path)
+    assert "tomllib" not in loaded(clean_environment, "list", "layouts")
+    (tmp_path / "pyproject.toml").write_text("[tool.modelopt]\n")
+    assert "tomllib" in loaded(clean_environment, "list", "layouts")
+    assert "tomllib" not in loaded(clean_environment, "quantize", "--help")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

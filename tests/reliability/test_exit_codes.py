@@ -133,7 +133,6 @@ WORDS = [
     (["quantize", "x", "--bit", "4"], "--bit"),
     (["quantize", "x", "--bits", "9"], "--bits"),
     (["quantize", "x"], "bits"),
-    (["compress", "x"], "nothing to do"),
     (["compress", "x", "--pass", "prun sparsity=1"], "prun"),
     (["compress", "x", "--pass", "prune sparsity=2"], "sparsity"),
     (["prune", "x", "--sparsity", "0.5", "--max-memory", "10M"], "--max-memory"),

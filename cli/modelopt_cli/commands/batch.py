@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +14,17 @@ from click.exceptions import Exit
 from compress_core import __version__
 from compress_core.batch import (
     BatchReport,
+    Gathered,
     Item,
     Outcome,
     Shard,
+    keep,
     prepare,
     refuse_overlaps,
     refuse_strangers,
     tidy_up,
 )
+from compress_core.errors import OutputError, UsageError
 from compress_core.gates import Judge
 from compress_core.spec import Spec
 from modelopt_cli.batch_options import Gathering, Sharing
@@ -27,7 +32,7 @@ from modelopt_cli.batching import Batching
 from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
 from modelopt_cli.console import Output
-from modelopt_cli.options import Formatting, Replacing, Reporting, Selecting, Storing
+from modelopt_cli.options import Formatting, Opening, Replacing, Reporting, Selecting, Storing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_batch import BatchResult
 from modelopt_cli.request import asks_for_passes, narrowed, spec_asked
@@ -40,13 +45,14 @@ from modelopt_cli.workers.pool import Pool
 @click.argument("paths", metavar="[PATH…]", nargs=-1)
 @takes(Gathering)
 @asks_for_passes
-@takes(Sharing, Selecting, Storing, Replacing, Formatting, Reporting)
+@takes(Opening, Sharing, Selecting, Storing, Replacing, Formatting, Reporting)
 def command(
     output: Output,
     paths: tuple[str, ...],
     passes: tuple[str, ...],
     spec: Path | None,
     gathering: Gathering,
+    opening: Opening,
     sharing: Sharing,
     selecting: Selecting,
     storing: Storing,
@@ -63,28 +69,42 @@ def command(
     The outputs lie in DIR as the inputs do in the folder that has them all. The same command again
     does only what is missing or has changed, whatever ended the first one.
     """
+    if not passes and spec is None:
+        # a copy of everything is too much for what may have been forgotten
+        raise UsageError(
+            "nothing to do",
+            hint="name a spec: --spec FILE; one without passes converts to safetensors",
+        )
     asked = narrowed(spec_asked(passes, spec), selecting, storing)
     reporting, asked = reporting.also(asked.report), replace(asked, report=())
     reporting.check(replace=True)  # the same command again is how a batch goes on
     Judge(asked.gates)  # a missing baseline shall be known before the work
     shard = sharing.chosen()
-    items = _checked(gathering, paths, shard, replace=_may_replace(asked, replacing))
+    gathered = gathering.gathered(paths)
+    for note in gathered.notes:
+        output.note(note)
+    folder = gathering.output_dir
+    items = _checked(gathered, folder, shard, replace=_may_replace(asked, replacing))
     size = sharing.processes(len(items))
     setup = Setup.of(
         asked,
-        folder=str(gathering.output_dir),
+        folder=str(folder),
         label=f"{shard.index}of{shard.count}",
         verify=sharing.verify,
         settings={
             **sharing.limits(size),
             "replace": _may_replace(asked, replacing),
+            "key": opening.key,
             "on_unmatched": selecting.on_unmatched,
             "on_nonfinite": selecting.on_nonfinite,
         },
     )
-    prepare(gathering.output_dir)
+    with _told_to_write_elsewhere():
+        prepare(folder)
+        keep(folder, gathered.root)
     outcomes = _done(output, items, Pool(setup, size), keep_going=sharing.keep_going)
-    result = BatchResult(BatchReport(outcomes, asked.config(), __version__, str(shard)))
+    report = BatchReport(outcomes, asked.config(), __version__, str(shard))
+    result = BatchResult(report, output.workspace)
     write_reports(result, reporting, replace=True)
     show(result, output, formatting)
     _tell(outcomes, output)
@@ -96,16 +116,23 @@ def _may_replace(spec: Spec, replacing: Replacing) -> bool:
     return replacing.force or spec.output.on_exists == "replace"
 
 
-def _checked(
-    gathering: Gathering, paths: tuple[str, ...], shard: Shard, *, replace: bool
-) -> list[Item]:
+def _checked(gathered: Gathered, folder: Path, shard: Shard, *, replace: bool) -> list[Item]:
     """The items of this shard. What is wrong with any input is said in all shards alike."""
-    items = gathering.items(paths)
-    refuse_overlaps(items, gathering.output_dir)
-    mine = [item for item in items if shard.holds(item.name)]
+    refuse_overlaps(gathered.items, folder)
+    mine = [item for item in gathered.items if shard.holds(item.name)]
     if not replace:
-        refuse_strangers(mine, gathering.output_dir)
+        refuse_strangers(mine, folder)
     return mine
+
+
+@contextmanager
+def _told_to_write_elsewhere() -> Iterator[None]:
+    """What cannot be written belongs to another folder, which is not said by ``--output`` here."""
+    try:
+        yield
+    except OutputError as error:
+        error.hint = error.hint or "write it somewhere else: -O DIR"
+        raise
 
 
 def _done(

@@ -9,13 +9,13 @@ import click
 
 import compress_core
 from modelopt_cli.allocator import keep_freed_memory
-from modelopt_cli.asked import asked_for
+from modelopt_cli.asked import Asked, asked_for
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Comparing
-from modelopt_cli.options import Announcing, Choosing, Limiting, Recording, Replacing
+from modelopt_cli.options import Announcing, Choosing, Limiting, Opening, Recording
 from modelopt_cli.outcome import kept_verdict, show, write_reports
 from modelopt_cli.render.of_check import CheckResult
 
@@ -39,18 +39,18 @@ from modelopt_cli.render.of_check import CheckResult
     metavar="ORIGINAL",
     help="Compute error and ratio from PATH and these weights, whatever PATH records.",
 )
-@takes(Comparing, Choosing, Limiting, Announcing, Recording, Replacing)
+@takes(Opening, Comparing, Choosing, Limiting, Announcing, Recording)
 def command(
     output: Output,
     paths: tuple[Path, ...],
     spec: Path | None,
     against: Path | None,
+    opening: Opening,
     comparing: Comparing,
     choosing: Choosing,
     limiting: Limiting,
     announcing: Announcing,
     recording: Recording,
-    replacing: Replacing,
 ) -> None:
     """Check every PATH (file, checkpoint folder or glob) against limits; exit with 1 on a breach.
 
@@ -65,9 +65,11 @@ def command(
     an error: an empty check is never a pass.
     """
     asked = asked_for(paths, comparing, choosing, spec)
-    recording.check(replace=replacing.force, weights=[Path(path) for path in asked.paths])
+    _look_at_reports(recording, asked, comparing, against)
     keep_freed_memory()
-    settings = limiting.applied(compress_core.Settings(on_unmatched=choosing.on_unmatched))
+    settings = limiting.applied(
+        compress_core.Settings(key=opening.key, on_unmatched=choosing.on_unmatched)
+    )
     with output.metered() as meter:
         found = compress_core.check(
             asked.paths,
@@ -82,7 +84,23 @@ def command(
         output.note(note)
     result = CheckResult(found, output.workspace)
     with kept_verdict(found):
-        write_reports(result, recording, replace=replacing.force)
+        write_reports(result, recording, replace=True)
         show(result, output, announcing)
     if found.failed:
         raise gate_error(found)
+
+
+def _look_at_reports(
+    recording: Recording, asked: Asked, comparing: Comparing, against: Path | None
+) -> None:
+    """Whether the reports may be written: a job runs again and again, and replaces its own."""
+    if not recording.report:
+        return
+    from compress_core.checking import found_paths  # `--help` shall not wait for it
+
+    named = (gate.baseline_path() for gate in asked.gates)
+    recording.check(
+        replace=True,
+        weights=[*found_paths(asked.paths), *([] if against is None else [against])],
+        baselines=[path for path in (comparing.baseline, *named) if path is not None],
+    )

@@ -28,6 +28,11 @@ def command(
     \b
     modelopt compress model.safetensors --pass 'prune sparsity=0.5' --pass 'quantize bits=4'
     modelopt compress ./checkpoint --spec edge.yaml
+    modelopt compress pytorch_model.bin -o model.safetensors
+
+    PATH is a safetensors, PyTorch or NumPy file, or a checkpoint folder; nothing in it is ever run.
+    Without passes it is only converted to safetensors, value for value.
     """
     asked = spec_asked(passes, spec)
-    run.do(asked, asked.name or "compressed", trying, guarding)
+    what = "compressed" if asked.pipeline.steps else "converted"
+    run.do(asked, asked.name or what, trying, guarding)

@@ -16,7 +16,7 @@ from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import Choosing, Limiting, Replacing, Reporting, Showing
+from modelopt_cli.options import Choosing, Limiting, Opening, Replacing, Reporting, Showing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_difference import DifferenceResult
 from modelopt_cli.request import selection
@@ -39,12 +39,13 @@ _FEW = 5
     is_flag=True,
     help="Exit with 1 if anything differs, like git diff.",
 )
-@takes(Choosing, Limiting, Showing, Reporting, Replacing)
+@takes(Opening, Choosing, Limiting, Showing, Reporting, Replacing)
 def command(
     output: Output,
     source: Path,
     other: Path,
     exit_code: bool,
+    opening: Opening,
     choosing: Choosing,
     limiting: Limiting,
     showing: Showing,
@@ -63,7 +64,9 @@ def command(
     """
     reporting.check(replace=replacing.force, weights=(source, other))
     keep_freed_memory()
-    settings = limiting.applied(compress_core.Settings(on_unmatched=choosing.on_unmatched))
+    settings = limiting.applied(
+        compress_core.Settings(key=opening.key, on_unmatched=choosing.on_unmatched)
+    )
     with output.metered() as meter:
         found = compress_core.diff(
             source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,13 +13,16 @@ import compress_core
 from compress_core.errors import ModelOptError, UsageError
 from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
-from modelopt_cli.command import Command, Flag
+from modelopt_cli.command import Command, Flag, typed
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import Contents, contents_of
-from modelopt_cli.options import Limiting, Showing
+from modelopt_cli.options import Limiting, Opening, Showing
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_contents import ContentsResult
 from modelopt_cli.render.of_statistics import StatisticsResult
+
+if TYPE_CHECKING:
+    from compress_core import Settings
 
 Look = Callable[[Path], Contents]
 
@@ -33,19 +37,24 @@ Look = Callable[[Path], Contents]
     is_flag=True,
     help="Read the data too: range, zeros, NaN, a histogram, and values that need less room.",
 )
-@takes(Limiting, Showing)
+@takes(Opening, Limiting, Showing)
 def command(
-    output: Output, paths: tuple[Path, ...], stats: bool, limiting: Limiting, showing: Showing
+    output: Output,
+    paths: tuple[Path, ...],
+    stats: bool,
+    opening: Opening,
+    limiting: Limiting,
+    showing: Showing,
 ) -> None:
-    """Show tensors, sizes and metadata of every PATH, a safetensors file or a checkpoint folder.
+    """Show tensors, sizes and metadata of every PATH, a weight file or a checkpoint folder.
 
     Without --stats only headers are read. Of a file that modelopt compressed, what each tensor has
     become is shown, and the statistics are those of the values that restore would write.
     """
-    if not stats and limiting != Limiting():
+    if not stats and typed("max_memory", "jobs"):
         raise UsageError("headers are read without limits", hint="--stats reads the data")
-    with _reading(output, limiting) if stats else nullcontext(contents_of) as look:
-        found, failed = _all_of(paths, look)
+    with _reading(output, limiting) if stats else nullcontext() as settings:
+        found, failed = _all_of(paths, lambda path: contents_of(path, opening.key, settings))
     if found:
         shown = StatisticsResult if stats else ContentsResult
         show(shown(tuple(found), showing.per_tensor), output, showing)
@@ -59,12 +68,11 @@ def command(
 
 
 @contextmanager
-def _reading(output: Output, limiting: Limiting) -> Iterator[Look]:
-    """A look at a file that takes in its data, under a meter."""
+def _reading(output: Output, limiting: Limiting) -> Iterator[Settings]:
+    """How the data of files are read, under a meter."""
     keep_freed_memory()
     with output.metered() as meter:
-        settings = limiting.applied(compress_core.Settings(progress=meter))
-        yield lambda path: contents_of(path, settings)
+        yield limiting.applied(compress_core.Settings(progress=meter))
 
 
 def _all_of(paths: tuple[Path, ...], look: Look) -> tuple[list[Contents], list[ModelOptError]]:

@@ -44,6 +44,7 @@ def command(
     modelopt plan ./checkpoint --compare W8A16,W4A16
 
     Sizes are exact to the byte wherever they follow from the shapes; an upper bound is marked ≤.
+    Gates of the spec on exact sizes are judged; one that fails is exit code 1.
     """
     if compare is None:
         asked = spec_asked(passes, spec)

@@ -24,7 +24,7 @@ from modelopt_cli.run import Run, runs_passes, source_argument
 def command(run: Run, chosen: dict[str, Any], trying: Trying, guarding: Guarding) -> None:
     """Set the smallest weights of PATH to zero: elements, rows, columns, blocks, or N of each M.
 
-    PATH is a safetensors file or a checkpoint folder. The zeros are stored without their values, so
+    PATH is a weight file or a checkpoint folder. The zeros are stored without their values, so
     the result is smaller; `modelopt restore` makes plain weights of it again.
     """
     run.do(spec_from_flags("prune", chosen), "pruned", trying, guarding)

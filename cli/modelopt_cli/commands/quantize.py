@@ -24,7 +24,7 @@ from modelopt_cli.run import Run, runs_passes, source_argument
 def command(run: Run, chosen: dict[str, Any], trying: Trying, guarding: Guarding) -> None:
     """Store the weights of PATH as integers of 2 to 8 bits, or as one of two values (1 bit).
 
-    PATH is a safetensors file or a checkpoint folder. A preset on a folder is for its linear
+    PATH is a weight file or a checkpoint folder. A preset on a folder is for its linear
     layers; without one, every float tensor of two or more dimensions is quantized.
     """
     run.do(spec_from_flags("quantize", chosen), _what(chosen), trying, guarding)

@@ -1,4 +1,4 @@
-"""GitHub Actions: an annotation for each gate that failed, then the table.
+"""GitHub Actions: an annotation for each gate or item that failed, then the table.
 
 Sources: "Workflow commands for GitHub Actions" (their form and escapes) and the limits of
 annotations in docs/problem-matchers.md of actions/toolkit.
@@ -39,8 +39,10 @@ def _annotations(failed: Sequence[Finding], encoding: str) -> Iterator[str]:
     shown = failed if len(failed) <= MOST_ANNOTATIONS else failed[: MOST_ANNOTATIONS - 1]
     for finding in shown:
         yield _annotation(finding, encoding)
-    if len(shown) < len(failed):
-        rest = f"{len(failed) - len(shown)} more gates failed: see the log or the summary"
+    others = failed[len(shown) :]
+    if others:
+        what = "gates failed" if all(one.of_gate for one in others) else "failures"
+        rest = f"{len(others)} more {what}: see the log or the summary"
         yield f"::error title=modelopt::{_data(rest, encoding)}"
 
 

@@ -1,7 +1,13 @@
-"""JUnit XML, which GitLab, Jenkins and others show as tests: a case a limit and file."""
+"""JUnit XML, which GitLab, Jenkins and others show as tests: a case a limit and file.
+
+They know a case by the pair of its classname and name; of several with the same pair GitLab shows
+the first only ("Unit test reports" in its documentation).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import cast
 from xml.etree import ElementTree
 
@@ -25,20 +31,30 @@ def render(result: Result, look: Look) -> str:
     said = {"name": "modelopt", **{key: str(count) for key, count in counts.items()}}
     suites = ElementTree.Element("testsuites", said)
     suite = ElementTree.SubElement(suites, "testsuite", said)
-    for finding in findings:
-        _case(suite, finding)
+    for finding, name in zip(findings, _names(findings), strict=True):
+        _case(suite, finding, name)
     ElementTree.indent(suites)
     text = ElementTree.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _case(suite: ElementTree.Element, finding: Finding) -> None:
+def _names(findings: Sequence[Finding]) -> Iterator[str]:
+    """Names that no two cases of one file have in common; what is said twice gets a number."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        name = " ".join(filter(None, (finding.title, finding.limit)))
+        seen[finding.subject, name] += 1
+        count = seen[finding.subject, name]
+        yield name if count == 1 else f"{name} ({count})"
+
+
+def _case(suite: ElementTree.Element, finding: Finding, name: str) -> None:
     place = {"file": finding.file, "line": finding.line}
     case = ElementTree.SubElement(
         suite,
         "testcase",
         # names of tensors may hold what XML has no way to write
-        {"classname": printable(finding.subject), "name": printable(finding.title)}
+        {"classname": printable(finding.subject), "name": printable(name)}
         | {key: printable(str(value)) for key, value in place.items() if value is not None},
     )
     message = printable(finding.message)

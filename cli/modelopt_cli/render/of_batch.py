@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from compress_core.batch import BatchReport, Outcome, State
 from modelopt_cli.render.base import Column, Row, Sheet
+from modelopt_cli.render.judged import Finding, seen_from
 from modelopt_cli.render.numbers import NOTHING, magnitude, megabytes, ratio
 
 FAILED = 5
@@ -16,9 +17,13 @@ FAILED = 5
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A batch, ready for any format."""
+    """A batch, ready for any format.
+
+    :ivar root: the folder that findings name files from; ``None``: the current one.
+    """
 
     report: BatchReport
+    root: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -40,12 +45,32 @@ class BatchResult:
         columns = tuple(column for column, _ in shown)
         return [Sheet(columns, tuple(rows), (self._sum(),))]
 
+    def findings(self) -> Sequence[Finding]:
+        """One a gate that failed, and one an item that failed for another reason."""
+        return [one for outcome in self.report.outcomes for one in _findings(outcome, self.root)]
+
     def _sum(self) -> str:
         counts = {state: self.report.count(state) for state in get_args(State)}
         said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         shard = "" if self.report.shard == "1/1" else f" · shard {self.report.shard}"
         code = f" · exit {self.exit_code}" if self.exit_code else ""
         return f"{said or 'nothing to do'}{shard}{code}"
+
+
+def _findings(outcome: Outcome, root: str | None) -> Iterator[Finding]:
+    for breach in outcome.breaches:
+        yield Finding(
+            subject=outcome.item,
+            title=breach.title,
+            status="fail",
+            message=f"{outcome.item}: {breach.message}",
+            file=seen_from(root, breach.origin.file),
+            line=breach.origin.line,
+            column=breach.origin.column,
+        )
+    if outcome.error is not None and not outcome.breaches:
+        title, said = f"{outcome.item} failed", str(outcome.error)
+        yield Finding(outcome.item, title, "fail", said, of_gate=False)
 
 
 def _size(outcome: Outcome, figure: str) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compress_core.gates import Check, Verdict
-from modelopt_cli.render import wording
+from compress_core.gates import Check, Verdict, wording
 from modelopt_cli.render.base import Column, Row, Sheet
-from modelopt_cli.render.judged import Finding
+from modelopt_cli.render.judged import Finding, seen_from
 
 _COLUMNS = (
     Column("Gate", "left"),
@@ -82,16 +80,13 @@ def findings(check: Check, root: str | None) -> list[Finding]:
             title=wording.label(verdict, alone=alone),
             status=verdict.status,
             message=wording.sentence(verdict),
-            file=_from(root, verdict.limit.origin.file),
+            file=seen_from(root, verdict.limit.origin.file),
             line=verdict.limit.origin.line,
             column=verdict.limit.origin.column,
+            limit=wording.limit(verdict),
         )
         for verdict in check.verdicts
     ]
-
-
-def _from(root: str | None, file: str | None) -> str | None:
-    return file if root is None or file is None else os.path.relpath(file, root)
 
 
 def _record(verdict: Verdict) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ To the worker: one :class:`Setup`, then tasks, then ``end``. From it, for each t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from compress_core import Gate, Settings, Spec, from_config
 from compress_core.batch import Item, Order, Outcome
+from compress_core.gates import Breach, Origin
 
 END: Mapping[str, Any] = {"end": True}
 
@@ -23,41 +23,45 @@ class Setup:
     """What a worker must know before its first task.
 
     :ivar spec: the configuration of the spec.
-    :ivar gates: that of its gates, with absolute paths of baselines.
+    :ivar origins: where the limits of its gates stand, which a configuration does not say; for each
+        gate by the kind of the limit. Baselines are looked for from there.
     :ivar settings: those of the core that differ from its defaults.
     """
 
     folder: str
     spec: Mapping[str, Any]
     label: str
-    gates: Sequence[Mapping[str, Any]] = ()
+    origins: Sequence[Mapping[str, Any]] = ()
     verify: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: Spec, **others: Any) -> Self:
         """What a spec says, and the other fields."""
-        return cls(
-            spec=spec.config(), gates=[_anchored(gate).config() for gate in spec.gates], **others
-        )
+        return cls(spec=spec.config(), origins=[_origins(gate) for gate in spec.gates], **others)
 
     def order(self) -> Order:
         """The same for the core."""
-        spec = from_config(self.spec)
+        written = from_config(self.spec)
+        spec = replace(written, gates=tuple(map(_placed, written.gates, self.origins)))
         return Order(
             folder=Path(self.folder),
             spec=spec,
-            gates=from_config({"version": 1, "gates": list(self.gates)}).gates,
+            gates=spec.gates,
             settings=replace(Settings(jobs=1), **self.settings),
             verify=self.verify,
             label=self.label,
         )
 
 
-def _anchored(gate: Gate) -> Gate:
-    """``gate`` as it may stand anywhere: where it was written says where its baseline lies."""
-    path = gate.baseline_path()
-    return gate if path is None else replace(gate, baseline=os.path.abspath(path))
+def _origins(gate: Gate) -> dict[str, Any]:
+    return {limit.kind: asdict(limit.origin) for limit in gate.limits}
+
+
+def _placed(gate: Gate, origins: Mapping[str, Any]) -> Gate:
+    """``gate``, whose limits stand where they were written."""
+    limits = (replace(one, origin=Origin(**origins[one.kind])) for one in gate.limits)
+    return replace(gate, limits=tuple(limits))
 
 
 @dataclass(frozen=True)
@@ -101,4 +105,11 @@ class Answer:
         outcome, traceback = said["answer"]["outcome"], said["answer"]["traceback"]
         if outcome is None:
             return cls(None, traceback)
-        return cls(Outcome(**{**outcome, "notes": tuple(outcome["notes"])}), traceback)
+        return cls(_outcome(outcome), traceback)
+
+
+def _outcome(said: Mapping[str, Any]) -> Outcome:
+    breaches = tuple(
+        Breach(**{**one, "origin": Origin(**one["origin"])}) for one in said["breaches"]
+    )
+    return Outcome(**{**said, "notes": tuple(said["notes"]), "breaches": breaches})

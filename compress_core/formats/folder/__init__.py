@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from compress_core import registry
 from compress_core.container import Reader
 from compress_core.formats.base import Format
+from compress_core.formats.folder.contents import find_weights
 from compress_core.formats.folder.reader import FolderReader
 from compress_core.formats.folder.writer import FolderWriter
 
@@ -14,11 +16,12 @@ class CheckpointFolder(Format):
     """A folder with ``model.safetensors``, or an index and its shards, and usually ``config.json``.
 
     ``model.packed.safetensors`` (and its index) are read as well: so this tool calls weights that
-    other loaders must not take for plain ones.
+    other loaders must not take for plain ones. Where there are no safetensors,
+    ``pytorch_model.bin`` or its shards are read.
     """
 
     id = "folder"
-    summary = "a checkpoint folder: safetensors, one file or shards with an index"
+    summary = "a checkpoint folder: one file or shards with an index, safetensors or PyTorch"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -28,6 +31,15 @@ class CheckpointFolder(Format):
     @classmethod
     def open(cls, path: Path) -> FolderReader:
         return FolderReader(path)
+
+    @classmethod
+    def takes_key(cls, path: Path) -> bool:
+        single_file: type[Format] = registry.get("formats", find_weights(path).format)
+        return single_file.takes_key(path)
+
+    @classmethod
+    def open_at(cls, path: Path, key: str) -> FolderReader:
+        return FolderReader(path, key)
 
     @classmethod
     def writer(cls, target: Path, source: Reader, *, replace: bool) -> FolderWriter:

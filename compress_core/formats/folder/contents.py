@@ -9,19 +9,50 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compress_core.errors import InputError, UnsupportedError
-from compress_core.formats.folder.index import INDEX_SUFFIX, SUFFIX, Index, read_index
+from compress_core.errors import InputError
+from compress_core.formats.folder.index import SAFETENSORS, Index, read_index
 from compress_core.inputs import unreadable
 
-# ``model.packed`` is what this tool calls weights that no other loader may take for plain ones
-STEMS = ("model", "model.packed")
-TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+@dataclass(frozen=True)
+class Naming:
+    """What weight files of a folder are called: ``<stem><suffix>``, or shards and their index.
+
+    :ivar format: the format that each file is read as, whatever its content looks like.
+    """
+
+    stem: str
+    suffix: str
+    format: str
+
+    @property
+    def single(self) -> str:
+        """The name of weights in one file."""
+        return self.stem + self.suffix
+
+    @property
+    def index(self) -> str:
+        """The name of the index of shards."""
+        return f"{self.single}.index.json"
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder has weights that are called so."""
+        return any(os.path.lexists(folder / name) for name in (self.single, self.index))
+
+
+# the first that is found is read; ``model.packed`` is what this tool calls weights that no other
+# loader may take for plain ones
+NAMINGS = (
+    Naming("model", SAFETENSORS, "safetensors"),
+    Naming("model.packed", SAFETENSORS, "safetensors"),
+    Naming("pytorch_model", ".bin", "torch"),
+)
 
 _WEIGHTS = (
     *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"),
     *(".onnx", ".gguf", ".npz", ".npy", ".tflite", ".ot", ".index.json"),
 )
-
+_TORCH = (".pt", ".pth", ".bin")
 
 # what an output's own weight files are called, however many there were
 _OUTPUT = re.compile(
@@ -33,10 +64,12 @@ _OUTPUT = re.compile(
 class Weights:
     """The weight files of a folder.
 
+    :ivar format: what they are read as.
     :ivar single: the one file, or ``None`` when there is an index.
     :ivar notes: what was found and not used.
     """
 
+    format: str
     single: str | None = None
     index: Index | None = None
     index_path: Path | None = None
@@ -56,28 +89,23 @@ class SideFiles:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether the files of a folder belong together, as those of one model.
-
-    That holds for weights that nothing here reads, too: opening the folder tells.
-    """
-    return any(_has(folder, stem) for stem in STEMS) or any(
-        os.path.lexists(folder / name) for name in TORCH_FILES
-    )
+    """Whether the files of a folder belong together, as those of one model."""
+    return any(naming.is_in(folder) for naming in NAMINGS)
 
 
 def find_weights(folder: Path) -> Weights:
     """Choose the weights of a folder; data are not touched.
 
-    An index is preferred to a single file beside it, as long as all its shards are there.
+    Safetensors are preferred to PyTorch, and an index to a single file beside it, as long as all
+    its shards are there.
 
-    :raises UnsupportedError: there are only weights that nothing here reads.
     :raises InputError: there are none, or the index breaks the rules.
     """
-    stems = [stem for stem in STEMS if _has(folder, stem)]
-    if not stems:
+    namings = [naming for naming in NAMINGS if naming.is_in(folder)]
+    if not namings:
         raise _no_weights(folder)
-    found = _of_stem(folder, stems[0])
-    found.notes += [f"{other}{SUFFIX} is not read: {stems[0]} is" for other in stems[1:]]
+    found = _named(folder, namings[0])
+    found.notes += [f"{other.single} is not read: {namings[0].single} is" for other in namings[1:]]
     return found
 
 
@@ -114,37 +142,26 @@ def _is_output(path: Path, is_folder: bool) -> bool:
     return not is_folder and _OUTPUT.fullmatch(str(path)) is not None
 
 
-def _of_stem(folder: Path, stem: str) -> Weights:
-    single, index_path = stem + SUFFIX, folder / (stem + INDEX_SUFFIX)
+def _named(folder: Path, naming: Naming) -> Weights:
+    single, index_path = naming.single, folder / naming.index
     if not os.path.lexists(index_path):
-        return Weights(single)
-    index = read_index(index_path)
+        return Weights(naming.format, single)
+    index = read_index(index_path, naming.suffix)
     if not os.path.lexists(folder / single):
-        return Weights(None, index, index_path)
+        return Weights(naming.format, None, index, index_path)
     missing = [shard for shard in set(index.weight_map.values()) if not (folder / shard).exists()]
     if missing:
         note = f"{index_path.name} is not used: {len(missing)} of its shards are missing"
-        return Weights(single, notes=[note])
-    return Weights(None, index, index_path, [f"{single} is not read: {index_path.name} is"])
-
-
-def _has(folder: Path, stem: str) -> bool:
-    return any(os.path.lexists(folder / (stem + suffix)) for suffix in (SUFFIX, INDEX_SUFFIX))
+        return Weights(naming.format, single, notes=[note])
+    note = f"{single} is not read: {index_path.name} is"
+    return Weights(naming.format, None, index, index_path, [note])
 
 
 def _no_weights(folder: Path) -> InputError:
-    where = str(folder)
-    names = sorted(_listed(folder))
-    for name in TORCH_FILES:
-        if name in names:
-            return UnsupportedError(
-                f"{name}: PyTorch pickles are not read yet",
-                where=where,
-                hint="convert it: model.save_pretrained(FOLDER, safe_serialization=True)",
-            )
-    others = [name for name in names if name.endswith(SUFFIX)]
+    others = [name for name in sorted(_listed(folder)) if name.endswith((SAFETENSORS, *_TORCH))]
     hint = f"give the file itself: {folder / others[0]}" if others else None
-    return InputError(f"no model{SUFFIX} and no model{INDEX_SUFFIX} in it", where=where, hint=hint)
+    names = " and no ".join(naming.single for naming in NAMINGS if naming.stem != "model.packed")
+    return InputError(f"no {names} in it, and no index of such", where=str(folder), hint=hint)
 
 
 def _walk(top: Path, below: Path) -> Iterator[tuple[Path, bool]]:

@@ -1,4 +1,4 @@
-"""``*.safetensors.index.json``: which tensor stands in which shard."""
+"""``*.index.json``: which tensor stands in which shard."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from compress_core.errors import FormatError, InputError
 from compress_core.inputs import InputFile
 from compress_core.strict_json import parse_object, shown
 
-SUFFIX = ".safetensors"
-INDEX_SUFFIX = ".safetensors.index.json"
+SAFETENSORS = ".safetensors"
 
 # as for a header: what nobody writes by hand or by mistake
 _MAX_INDEX = 100_000_000
@@ -35,12 +34,13 @@ class Index:
     nbytes: int
 
 
-def read_index(path: Path) -> Index:
+def read_index(path: Path, suffix: str) -> Index:
     """Read and check an index.
 
+    :param suffix: what the names of all its shards must end in.
     :raises InputError: it is unreadable.
-    :raises FormatError: it breaks the rules; a shard name that is no plain name of a safetensors
-        file in the same folder is refused, whatever it points to.
+    :raises FormatError: it breaks the rules; a shard name that is no plain name of such a file in
+        the same folder is refused, whatever it points to.
     """
     text = _read(path)
     found = parse_object(text, what="index", where=str(path))
@@ -48,7 +48,7 @@ def read_index(path: Path) -> Index:
     if not isinstance(weight_map, dict):
         raise FormatError("weight_map of the index is not an object", where=str(path))
     for tensor, shard in weight_map.items():
-        if not is_shard_name(shard):
+        if not is_shard_name(shard, suffix):
             said = f"tensor {shown(tensor)} points to {shown(str(shard))}: no name of a shard"
             raise FormatError(said, where=str(path))
     metadata = found.get("metadata")
@@ -56,23 +56,23 @@ def read_index(path: Path) -> Index:
     return Index(weight_map, total, len(text))
 
 
-def is_shard_name(name: Any) -> bool:
-    """Whether it is a plain file name that ends in ``.safetensors``.
+def is_shard_name(name: Any, suffix: str = SAFETENSORS) -> bool:
+    """Whether it is a plain file name that ends in ``suffix``.
 
     Only the name is judged: caches keep shards as links to ``../../blobs``, and that is fine.
     """
     return (
         isinstance(name, str)
-        and name.endswith(SUFFIX)
-        and name != SUFFIX
+        and name.endswith(suffix)
+        and name != suffix
         and not any(letter in name for letter in "/\\\0")
     )
 
 
 def index_name(files: Sequence[str]) -> str:
     """The name of the index of shards ``<stem>-00001-of-00002.safetensors`` …"""
-    stem = re.sub(r"-\d+-of-\d+$", "", files[0].removesuffix(SUFFIX))
-    return stem + INDEX_SUFFIX
+    stem = re.sub(r"-\d+-of-\d+$", "", files[0].removesuffix(SAFETENSORS))
+    return f"{stem}{SAFETENSORS}.index.json"
 
 
 def index_text(files: Sequence[FilePlan]) -> str:

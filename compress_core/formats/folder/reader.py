@@ -28,21 +28,30 @@ class FolderReader(Reader):
 
     Only the weights, their index and ``config.json`` are opened; nothing else that lies there is.
 
+    :param key: which set of weights of each file.
     :raises InputError: unreadable, corrupt, hostile or not supported; ``where`` names the shard.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str | None = None) -> None:
         self.path = path
         found = find_weights(path)
         self.notes: list[str] = found.notes
         self._index_size = found.index.nbytes if found.index else 0
         self._readers: dict[str, Reader] = {}
         try:
-            self._open_shards(found)
+            self._open_shards(found, key)
         except BaseException:
             self.close()
             raise
-        self.metadata = {shard: reader.metadata[""] for shard, reader in self._readers.items()}
+        opened = self._readers.items()
+        self.metadata = {shard: reader.metadata[""] for shard, reader in opened}
+        self.aliases = {
+            name: first
+            for _, reader in opened
+            for name, first in reader.aliases.items()
+            if name in self.infos and first in self.infos
+        }
+        self.notes += [f"{shard}: {note}" for shard, reader in opened for note in reader.notes]
         self.config = self._read_config()
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
@@ -57,16 +66,23 @@ class FolderReader(Reader):
         """Bytes of all shards that are read, and of their index."""
         return self._index_size + sum(reader.size() for reader in self._readers.values())
 
+    def spooled(self) -> int:
+        """Bytes that reading all shards will still put into the folder of temporary files."""
+        return sum(reader.spooled() for reader in self._readers.values())
+
     def close(self) -> None:
         """Give all file handles back."""
         for reader in self._readers.values():
             reader.close()
 
-    def _open_shards(self, found: Weights) -> None:
-        single_file = registry.get("formats", "safetensors")
+    def _open_shards(self, found: Weights, key: str | None) -> None:
+        # as the names say, and never by content: an index must not lead from one format to another
+        single_file = registry.get("formats", found.format)
         names = [found.single] if found.single else sorted(set(_mapped(found).values()))
         for name in names:
-            self._readers[name] = single_file.open(self.path / name)
+            file = self.path / name
+            opened = single_file.open(file) if key is None else single_file.open_at(file, key)
+            self._readers[name] = opened
         infos: dict[str, TensorInfo] = {}
         shards: dict[str, str] = {}
         for shard, reader in self._readers.items():

@@ -18,8 +18,8 @@ from compress_core.atomic import (
 )
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.errors import OutputError, OutputExistsError
-from compress_core.formats.folder.contents import STEMS, SideFiles, first_foreign, side_files
-from compress_core.formats.folder.index import INDEX_SUFFIX, index_name, index_text, is_shard_name
+from compress_core.formats.folder.contents import NAMINGS, SideFiles, first_foreign, side_files
+from compress_core.formats.folder.index import index_name, index_text, is_shard_name
 from compress_core.inputs import InputFile
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class FolderWriter(Writer):
         self._folder = PartFolder(self._target, replace=self._replace)
         try:
             with self._named():
-                check_space(self._folder.path, needed)
+                check_space(self._folder.path, needed, temporary=self._source.spooled())
                 for plan in files:
                     self._begin_shard(self._folder.path, plan)
                 for path in beside.copied:
@@ -131,7 +131,7 @@ class FolderWriter(Writer):
         if not self.copy_side_files or not self._source.path.is_dir():
             return SideFiles()
         found = side_files(self._source.path)
-        read = {*self._source.shards.values(), *(stem + INDEX_SUFFIX for stem in STEMS)}
+        read = {*self._source.shards.values(), *(naming.index for naming in NAMINGS)}
         self.left_out = [path for path in found.left_out if path not in read]
         return found
 

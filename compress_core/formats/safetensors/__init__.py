@@ -20,13 +20,12 @@ class Safetensors(Format):
 
     id = "safetensors"
     summary = "one safetensors file"
+    suffixes = (".safetensors",)
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """By content, or by suffix: what is wrong with a ``.safetensors`` file is said here."""
         length = int.from_bytes(head[:PREFIX], "little")
-        looks_right = head[PREFIX : PREFIX + 1] == b"{" and length <= MAX_HEADER
-        return looks_right or (path.suffix == ".safetensors" and not path.is_dir())
+        return head[PREFIX : PREFIX + 1] == b"{" and length <= MAX_HEADER
 
     @classmethod
     def open(cls, path: Path) -> SafetensorsReader:

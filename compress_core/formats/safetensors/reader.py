@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Reader
-from compress_core.errors import FormatError, UnsupportedError
-from compress_core.formats.safetensors.foreign import HEAD, name_foreign
+from compress_core.errors import UnsupportedError
 from compress_core.formats.safetensors.header import PREFIX, Header, confirm, header_length, parse
 from compress_core.inputs import InputFile
 from compress_core.strict_json import shown
@@ -83,22 +82,9 @@ class SafetensorsReader(Reader):
 
 def _read_header(file: InputFile) -> Header:
     where = str(file.path)
-    try:
-        prefix = file.read(0, min(PREFIX, file.size))
-        length = header_length(prefix, file.size, where)
-        text = file.read(0, PREFIX + length)
-        header = parse(text[PREFIX:], file.size - len(text), where)
-    except FormatError as error:
-        raise _named(file, error) from error
+    prefix = file.read(0, min(PREFIX, file.size))
+    length = header_length(prefix, file.size, where)
+    text = file.read(0, PREFIX + length)
+    header = parse(text[PREFIX:], file.size - len(text), where)
     confirm(text, where)
     return header
-
-
-def _named(file: InputFile, error: FormatError) -> FormatError | UnsupportedError:
-    """The same error, or a better one when the file is something else that is known."""
-    head = file.read(0, min(HEAD, file.size))
-    foreign = None if head[PREFIX : PREFIX + 1] == b"{" else name_foreign(head)
-    if foreign is None:
-        return error
-    where = str(file.path)
-    return UnsupportedError(f"not safetensors: {foreign.name}", where=where, hint=foreign.hint)

@@ -56,7 +56,7 @@ class SafetensorsWriter(Writer):
         }
         self._part_file = PartFile(self._target, replace=self._replace)
         try:
-            self._part_file.reserve(self._draft.size)
+            self._part_file.reserve(self._draft.size, temporary=self._source.spooled())
             self._part_file.pwrite(self._draft.text, 0)
         except BaseException:
             self.abort()

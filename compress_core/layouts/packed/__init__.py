@@ -27,6 +27,7 @@ class Packed(Layout):
     )
     read_by: ClassVar[str] = "modelopt restore"
     stem: ClassVar[str] = "model.packed"
+    ties: ClassVar[bool] = True
 
     def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:
         return parts(info, form, arrangement(info, form))
@@ -50,9 +51,13 @@ class Packed(Layout):
         return {f"{tile.info.name}.{name}": piece for name, piece in local.items()}
 
     def metadata(
-        self, touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], version: str
+        self,
+        touched: Mapping[str, tuple[TensorInfo, Form]],
+        aliases: Mapping[str, str],
+        spec: Mapping[str, Any],
+        version: str,
     ) -> dict[str, str]:
-        return record.describe(touched, spec, version)
+        return record.describe(touched, aliases, spec, version)
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         rows = ((s.error_square, s.reference_square, s.max_abs, s.zeros) for s in stats)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,14 +44,21 @@ class PackedReader(Reader):
             for file, strings in stored.metadata.items()
         }
         self._tensors: dict[str, PackedTensor] = {}
+        self.aliases: dict[str, str] = {}
         self.errors: dict[str, ErrorResult] = {}
         for file, strings in stored.metadata.items():
             with _located(self.path / file):
                 self._adopt(strings)
         with _located(self.path):
-            self.infos, self.shards = self._logical()
+            infos, shards = self._logical()
+            self._add_aliases(infos, shards)
+            self.infos, self.shards = infos, shards
             self._check_proportion()
-        self.forms = {name: tensor.form for name, tensor in self._tensors.items()}
+        self.forms = {
+            name: self._tensors[owner].form
+            for name, owner in ((name, self._owner(name)) for name in self.infos)
+            if owner in self._tensors
+        }
 
     def _adopt(self, strings: Mapping[str, str]) -> None:
         described = record.read_forms(strings) or {}
@@ -65,6 +73,7 @@ class PackedReader(Reader):
             self._tensors[name] = PackedTensor(self._stored, info, form)
         for name, row in zip(described, sums, strict=True):
             self.errors[name] = ErrorResult(*row[:3])
+        self.aliases |= record.read_aliases(strings)
 
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
         """Tensors and their files, in the order of the parts, which stand for their tensors."""
@@ -83,29 +92,50 @@ class PackedReader(Reader):
                 raise FormatError("its parts stand in different files", where=name)
         return infos, shards
 
+    def _add_aliases(self, infos: dict[str, TensorInfo], shards: dict[str, str]) -> None:
+        """Other names stand after all tensors."""
+        for name, owner in self.aliases.items():
+            taken = name in infos or name in self._stored.infos
+            if taken or owner in self.aliases or owner not in infos:
+                raise FormatError(f"no other name of {owner}", where=name)
+            infos[name] = replace(infos[owner], name=name)
+            shards[name] = shards[owner]
+            if owner in self.errors:
+                self.errors[name] = self.errors[owner]
+
+    def _owner(self, name: str) -> str:
+        """The tensor whose data stand for ``name``."""
+        return self.aliases.get(name, name)
+
     def _check_proportion(self) -> None:
         """Rows and columns that are all left out cost nothing: a tiny file could claim any size."""
-        logical = sum(tensor.info.nbytes for tensor in self._tensors.values())
+        logical = sum(info.nbytes for info in self.infos.values())
         if logical > MOST_TIMES * self._stored.size() + ALWAYS:
             raise FormatError(f"{human(logical)} of weights in {human(self._stored.size())}")
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        tensor = self._tensors.get(name)
+        owner = self._owner(name)
+        tensor = self._tensors.get(owner)
         if tensor is None:
-            return self._stored.read(name, start, stop)
+            return self._stored.read(owner, start, stop)
         with _located(self.path / self.shards[name]):
             return tensor.read(start, stop)
 
     def read_bytes(self, name: str, start: int, stop: int) -> bytes:
-        return self._stored.read_bytes(name, start, stop)
+        return self._stored.read_bytes(self._owner(name), start, stop)
 
     def size(self) -> int:
         return self._stored.size()
 
     def stored_bytes(self, name: str) -> int:
+        if name in self.aliases:
+            return 0
         tensor = self._tensors.get(name)
         names = (name,) if tensor is None else tensor.part_names
         return sum(self._stored.infos[part].nbytes for part in names)
+
+    def spooled(self) -> int:
+        return self._stored.spooled()
 
     def close(self) -> None:
         self._stored.close()

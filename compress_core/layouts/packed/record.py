@@ -1,7 +1,8 @@
 """What a packed file says of itself, in two strings of its metadata.
 
 ``modelopt.packed`` holds the version of the layout, the tool's version, the spec, one record for
-every distinct form, and for every compressed tensor ``[index of that record, kept elements]``.
+every distinct form, and for every compressed tensor ``[index of that record, kept elements]``;
+where tensors are tied, also ``aliases``: other name → tensor.
 ``modelopt.errors`` holds, in the same order of tensors, ``[Σ(W−Ŵ)², ΣW², max|W−Ŵ|, zeros]``:
 numbers in fields of a fixed width, since they are known only after the header's length is.
 """
@@ -30,10 +31,15 @@ Sums = tuple[float, float, float, int]
 
 
 def describe(
-    touched: Mapping[str, tuple[TensorInfo, Form]], spec: Mapping[str, Any], tool: str
+    touched: Mapping[str, tuple[TensorInfo, Form]],
+    aliases: Mapping[str, str],
+    spec: Mapping[str, Any],
+    tool: str,
 ) -> dict[str, str]:
     """Both strings for a file that holds ``touched``; the errors are placeholders of the final
     width.
+
+    :param aliases: other names → the tensors of the file that they stand for.
     """
     forms: list[dict[str, Any]] = []
     tensors: dict[str, list[int]] = {}
@@ -43,13 +49,15 @@ def describe(
             forms.append(record)
         kept = info.elements if form.kept is None else form.kept
         tensors[name] = [forms.index(record), kept]
-    packed = {
+    packed: dict[str, Any] = {
         "version": VERSION,
         "tool": tool,
         "spec": dict(spec),
         "forms": forms,
         "tensors": tensors,
     }
+    if aliases:
+        packed["aliases"] = dict(aliases)
     return {KEY: _compact(packed), ERRORS_KEY: errors_text([(0.0, 0.0, 0.0, 0)] * len(tensors))}
 
 
@@ -82,18 +90,34 @@ def read_forms(metadata: Mapping[str, str]) -> dict[str, tuple[TensorInfo, Form]
     """
     if KEY not in metadata:
         return None
-    record = _parsed(metadata[KEY], KEY)
+    record = _record_of(metadata[KEY])
+    forms, tensors = record.get("forms"), record.get("tensors")
+    if not isinstance(forms, list) or not isinstance(tensors, dict):
+        raise FormatError(f"{KEY} lists no forms and tensors")
+    known = [_form(one) for one in forms]
+    return {name: _tensor(name, entry, known) for name, entry in tensors.items()}
+
+
+def read_aliases(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Other name → tensor, as the metadata of one file has it.
+
+    :raises FormatError: the record is damaged, or of a version that is not known.
+    """
+    aliases = _record_of(metadata[KEY]).get("aliases", {}) if KEY in metadata else {}
+    if not isinstance(aliases, dict) or not all(isinstance(one, str) for one in aliases.values()):
+        raise FormatError(f"{KEY} has aliases that are no names")
+    return aliases
+
+
+def _record_of(text: str) -> dict[str, Any]:
+    record = _parsed(text, KEY)
     if not isinstance(record, dict) or record.get("version") != VERSION:
         version = record.get("version") if isinstance(record, dict) else None
         raise FormatError(
             f"packed layout of version {version!r}, and this tool reads version {VERSION}",
             hint="update modelopt",
         )
-    forms, tensors = record.get("forms"), record.get("tensors")
-    if not isinstance(forms, list) or not isinstance(tensors, dict):
-        raise FormatError(f"{KEY} lists no forms and tensors")
-    known = [_form(one) for one in forms]
-    return {name: _tensor(name, entry, known) for name, entry in tensors.items()}
+    return record
 
 
 def _tensor(

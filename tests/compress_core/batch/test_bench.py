@@ -230,7 +230,8 @@ def test_gates_keep_an_output_from_appearing(do: Do, item: Item) -> None:
     )
     failed = do(item, spec, gates=spec.gates)
     assert (failed.state, failed.kind) == ("failed", "GateError")
-    assert failed.message == "1 of 1 gates failed: size"
+    assert failed.message == "size 1.77 KiB is over the limit of 10 B (gates[0].max)"
+    assert [breach.metric for breach in failed.breaches] == ["size"]
     assert not item.target.exists()
 
 

@@ -20,13 +20,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names(*paths: str, out: Path = OUT, root: Path | None = None) -> list[str]:
-    return [item.name for item in gather(paths, out, root)]
+    return [item.name for item in gather(paths, out, root).items]
 
 
 def test_files_are_named_below_the_folder_that_has_them_all(make: Make) -> None:
     make("models/a.safetensors")
     make("models/deep/b.safetensors")
-    assert gather(["models/a.safetensors", "models/deep/b.safetensors"], OUT) == [
+    found = gather(["models/a.safetensors", "models/deep/b.safetensors"], OUT)
+    assert list(found.items) == [
         Item("a.safetensors", Path("models/a.safetensors"), OUT / "a.safetensors"),
         Item("deep/b.safetensors", Path("models/deep/b.safetensors"), OUT / "deep/b.safetensors"),
     ]
@@ -54,7 +55,7 @@ def test_names_do_not_depend_on_what_else_is_in_a_folder(make: Make) -> None:
 
 def test_a_checkpoint_is_one_item_and_stays_a_folder(make: Make) -> None:
     make("models/llama/model.safetensors")
-    (item,) = gather(["models/llama"], OUT)
+    (item,) = gather(["models/llama"], OUT).items
     assert (item.name, item.target) == ("llama", OUT / "llama")
     torch = Path("models/old")
     torch.mkdir()
@@ -115,7 +116,7 @@ def test_one_missing_input_is_enough_to_begin_nothing(make: Make) -> None:
 
 def test_another_suffix_becomes_ours(tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_bytes(b"")
-    (item,) = gather(["w.bin"], OUT)
+    (item,) = gather(["w.bin"], OUT).items
     assert (item.name, item.target) == ("w.bin", OUT / "w.safetensors")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from compress_core.batch import BatchReport, Outcome
-from compress_core.errors import FormatError
+from compress_core.errors import FormatError, GateError, OutputError
+from compress_core.gates import Breach, Origin
 
 DONE = Outcome("a", "done", {"bytes_in": 10, "bytes_out": 4, "ratio": 2.5, "error": 0.1}, "packed")
 FAILED = Outcome.failed("b", FormatError("too short", where="m/b", hint="get it again"))
@@ -40,3 +41,18 @@ def test_the_report() -> None:
     }
     assert [one["item"] for one in said["items"]] == ["a", "b", "c"]
     assert REPORT.count("failed") == 1
+
+
+def test_gates_that_failed_are_kept() -> None:
+    where = Origin("gates[0].max", "s.yaml", 3, 4)
+    breach = Breach("size a", "size 2 B is over 1 B", "size", "max", 2, 1, where)
+    failed = Outcome.failed("a", GateError("no", breaches=[breach]))
+    assert failed.breaches == (breach,)
+    (item,) = BatchReport((failed,), {}, "1.0").to_json()["items"]
+    assert item["breaches"] == [breach.to_json()]
+
+
+def test_a_full_disk_has_a_hint_that_a_batch_takes() -> None:
+    full = Outcome.failed("a", OutputError("disk full"))
+    assert "-O DIR" in str(full.hint)
+    assert Outcome.failed("a", OutputError("no such folder", hint="mkdir b")).hint == "mkdir b"

@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def overlap(*paths: str, out: str = "out", root: str | None = None) -> None:
     folder = Path(out)
-    refuse_overlaps(gather(paths, folder, None if root is None else Path(root)), folder)
+    refuse_overlaps(gather(paths, folder, None if root is None else Path(root)).items, folder)
 
 
 def test_two_inputs_with_one_output(make: Make, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_goes_together_is_let_through(make: Make) -> None:
 def test_strangers_are_refused_and_our_own_are_not(make: Make, tmp_path: Path) -> None:
     make("m/a.safetensors")
     out = tmp_path / "out"
-    items = gather(["m"], out)
+    items = gather(["m"], out).items
     refuse_strangers(items, out)
     out.mkdir()
     (out / "a.safetensors").write_bytes(b"precious")

@@ -114,6 +114,7 @@ def test_the_rules_are_strict(tmp_path: Path, text: str | bytes) -> None:
     with pytest.raises(FormatError) as caught:
         Baseline.read(written(tmp_path, text))
     assert caught.value.where == str(tmp_path / "baseline.json")
+    assert str(caught.value.hint).endswith(f"git checkout -- {tmp_path / 'baseline.json'}")
 
 
 def test_it_is_small(tmp_path: Path) -> None:

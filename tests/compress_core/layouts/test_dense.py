@@ -58,5 +58,5 @@ def test_it_holds_everything_and_adds_no_metadata() -> None:
     assert layout.limits(info) == Limits()
     assert layout.accepts({"w": form}) == []
     assert layout.row_multiple(info, form) == 1
-    assert layout.metadata({"w": (info, form)}, {"version": 1}, "1.0") == {}
+    assert layout.metadata({"w": (info, form)}, {}, {"version": 1}, "1.0") == {}
     assert layout.measured([]) == {}

@@ -220,7 +220,7 @@ MISTAKES = [
     ("output: {shard_size: 4096}", "is not text", "2:10", "output.shard_size", "4 GiB"),
     ("output: {shard_size: 10M}", "unknown unit", "2:10", "output.shard_size", "10 MiB"),
     ("output: {shard_size: 0 B}", "shard_size: 0", "2:10", "output.shard_size", "1 or more"),
-    ("output: {on_exists: resume}", "'resume'", "2:10", "output.on_exists", "error, replace"),
+    ("output: {on_exists: skip}", "'skip'", "2:10", "output.on_exists", "error, replace, resume"),
     ("output: {copy_side_files: no}", "'no'", "2:10", "output.copy_side_files", "true, false"),
 ]  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_size_texts_are_read_again(count: int) -> None:
         ({"shard_size": 0}, "shard_size"),
         ({"shard_size": "4 GiB"}, "shard_size"),
         ({"copy_side_files": 1}, "copy_side_files"),
-        ({"on_exists": "resume"}, "on_exists"),
+        ({"on_exists": "skip"}, "on_exists"),
         ({"on_exists": None}, "on_exists"),
     ],
 )

@@ -77,7 +77,7 @@ OUTPUTS = st.builds(
     | st.integers(1, 10**18 - 1)
     | st.integers(1, 999).map(lambda n: n * 2**30),
     copy_side_files=st.booleans(),
-    on_exists=st.sampled_from(["error", "replace"]),
+    on_exists=st.sampled_from(["error", "replace", "resume"]),
 )
 
 

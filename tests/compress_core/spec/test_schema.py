@@ -120,8 +120,8 @@ def test_an_option_and_its_schema_accept_the_same(owner: str, key: str, option: 
 
 def test_no_key_of_the_grammar_is_left_out() -> None:
     definitions = SCHEMA["$defs"]
-    assert list(SCHEMA["properties"]) == list(config._SPEC)
-    assert list(definitions["select"]["properties"]) == list(config._SELECT)
+    assert list(SCHEMA["properties"]) == list(config.SPEC_KEYS)
+    assert list(definitions["select"]["properties"]) == list(config.SELECT_KEYS)
     assert list(definitions["where"]["properties"]) == [*options_of(Where), "dtype"]
     assert list(definitions["output"]["properties"]) == list(options_of(Output))
 

@@ -113,15 +113,63 @@ def test_reports_are_written_even_when_a_gate_fails(cli: Any, packed: Path) -> N
     flags = [word for report in reports for word in ("--report", report)]
     assert cli("check", packed, "--max-size", "1", *flags).code == 1
     assert all(Path(report).stat().st_size for report in reports)
-    assert cli("check", packed, "--max-size", "1", *flags).code == 2
-    assert cli("check", packed, "--max-size", "1", *flags, "--force").code == 1
 
 
-def test_a_report_may_not_take_the_place_of_weights(cli: Any, packed: Path) -> None:
+def test_a_report_takes_the_place_of_the_last_one(cli: Any, packed: Path) -> None:
+    assert cli("check", packed, "--max-size", "1", "--report", "r.json").code == 1
+    assert cli("check", packed, "--max-size", "1GiB", "--report", "r.json").code == 0
+    assert json.loads(Path("r.json").read_text())["passed"]
+
+
+@pytest.mark.parametrize("named", ["packed.json", "packed.js*"])
+def test_a_report_may_not_take_the_place_of_weights(cli: Any, packed: Path, named: str) -> None:
     weights = packed.rename("packed.json")
-    ran = cli("check", weights, "--max-size", "1", "--report", weights, "--force")
+    ran = cli("check", named, "--max-size", "1", "--report", weights)
     assert (ran.code, ran.out) == (2, "")
     assert "among the weights" in ran.err
+
+
+def test_a_report_may_not_take_the_place_of_the_original(
+    cli: Any, packed: Path, weights: Path
+) -> None:
+    original = weights.rename("original.json")
+    ran = cli(
+        "check", packed, "--max-error", "1", "--against", original, "--report", "original.json"
+    )
+    assert (ran.code, ran.out) == (2, "")
+    assert "among the weights" in ran.err
+
+
+def test_a_report_may_not_take_the_place_of_the_baseline(cli: Any, packed: Path) -> None:
+    growth = ("--max-growth", "1%", "--baseline", "b.json")
+    assert cli("check", packed, *growth, "--update-baseline").code == 0
+    before = Path("b.json").read_bytes()
+    ran = cli("check", packed, *growth, "--report", "b.json")
+    assert (ran.code, ran.out, Path("b.json").read_bytes()) == (2, "", before)
+    assert "the place of the baseline" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("absent%", "--max-size", "1"), 2, "no such weight file (absent%25)"),
+        (("bad", "--max-size", "1"), 3, "not a weight file (bad)"),
+        (("bad", "--max-size", "10M"), 2, "--max-size: unknown unit in size '10M'"),
+    ],
+)
+def test_github_sees_why_there_is_no_verdict(
+    cli: Any, packed: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    packed.with_name("bad").write_bytes(b"x")
+    ran = cli("check", *arguments, "--format", "github")
+    assert ran.code == code
+    assert ran.out == f"::error title=modelopt::{said}\n"
+    assert cli("check", *arguments).out == ""
+
+
+def test_a_gate_that_failed_is_annotated_once(cli: Any, packed: Path) -> None:
+    ran = cli("check", packed, "--max-size", "1", "--format", "github")
+    assert ran.out.count("::error ") == 1
 
 
 def test_the_step_summary_of_github(
@@ -300,3 +348,26 @@ def test_a_run_may_grow_within_its_baseline(cli: Any, weights: Path, packed: Pat
 def test_defaults_are_those_of_the_core() -> None:
     defaults = {parameter.name: parameter.default for parameter in command.params}
     assert defaults["on_unmatched"] == Settings().on_unmatched
+
+
+def test_a_plan_is_judged_by_sizes(cli: Any, packed: Path, weights: Path) -> None:
+    spec = Path("s.yaml")
+    spec.write_text(
+        "version: 1\npasses: [{pass: quantize, bits: 4}]\n"
+        "gates: [{metric: size, max: 1 KiB}, {metric: error, max: 0.1}]\n"
+    )
+    ran = cli("plan", weights, "--spec", spec)
+    assert ran.code == 1
+    assert "  FAIL\n" in ran.out
+    assert "note: not judged by plan: error\n" in ran.err
+    assert "error: 1 of 1 gate failed; nothing was written. Limit set in s.yaml, line 3." in ran.err
+    tried = cli("quantize", weights, "--bits", "4", "--dry-run", "--max-size", "1GiB", "--json")
+    assert tried.code == 0
+    assert json.loads(tried.out)["check"]["passed"]
+
+
+def test_a_plan_does_not_judge_an_upper_bound(cli: Any, packed: Path, weights: Path) -> None:
+    flags = ("--threshold", "0.5", "--dry-run", "--max-size", "1")
+    ran = cli("prune", weights, *flags)
+    assert (ran.code, "FAIL" in ran.out) == (0, False)
+    assert "not judged by plan: size" in ran.err

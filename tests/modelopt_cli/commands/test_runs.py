@@ -99,7 +99,6 @@ def test_presets_side_by_side(cli: Any, weights: Path) -> None:
     [
         (["--compare", "W4A16", "--pass", "prune sparsity=1"], "--compare takes the place of"),
         (["--compare", "W44A16"], "unknown preset"),
-        ([], "nothing to do"),
     ],
 )
 def test_plans_that_cannot_be(cli: Any, weights: Path, arguments: list[str], message: str) -> None:
@@ -200,6 +199,17 @@ def test_an_option_that_would_do_nothing_is_refused(
     found = cli("prune", str(weights), "--sparsity", "0.5", *flags)
     assert found.code == 2
     assert f"drop {flags[0][2:]}" in found.err
+
+
+@pytest.mark.parametrize("flags", [(), ("-n",), ("--force",)])
+def test_a_spec_that_wants_to_resume_is_for_a_batch(
+    cli: Any, weights: Path, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    spec, out = tmp_path / "s.yaml", tmp_path / "out.safetensors"
+    spec.write_text("version: 1\noutput: {on_exists: resume}\n")
+    ran = cli("compress", weights, "--spec", spec, "-o", out, *flags)
+    assert (ran.code, out.exists()) == ((0, bool(flags != ("-n",))) if flags else (2, False))
+    assert ("modelopt batch PATH --spec FILE -O DIR" in ran.err) == (not flags)
 
 
 def test_limits_may_come_from_the_environment(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from compress_core.batch import BatchReport, Outcome
-from compress_core.errors import FormatError
+from compress_core.errors import FormatError, GateError
+from compress_core.gates import Breach, Origin
 from modelopt_cli.render import renderer
 from modelopt_cli.render.base import Look
 from modelopt_cli.render.of_batch import BatchResult
@@ -53,3 +56,41 @@ def test_all_formats_take_it() -> None:
 def test_the_exit_code() -> None:
     assert result(*OUTCOMES).exit_code == result(*OUTCOMES).to_json()["exit_code"] == 5
     assert result(*OUTCOMES[:2]).exit_code == 0
+
+
+def breaching(count: int) -> Outcome:
+    limits = (
+        Origin(f"gates[{number}].max", "ci/s.yaml", number + 4, 20) for number in range(count)
+    )
+    breaches = [
+        Breach("size out/e", "size 2 B is over 1 B", "size", "max", 2, 1, one) for one in limits
+    ]
+    return Outcome.failed("e", GateError("all of it", where="m/e", breaches=breaches))
+
+
+def errors_of(*outcomes: Outcome, root: str | None = None) -> list[str]:
+    found = BatchResult(result(*outcomes).report, root)
+    text = renderer("github").render(found, Look())
+    return [line for line in text.splitlines() if line.startswith("::error ")]
+
+
+def test_github_shows_each_gate_and_each_other_failure() -> None:
+    assert errors_of(*OUTCOMES, breaching(2)) == [
+        "::error title=c.safetensors failed::c.safetensors: not a safetensors file (4 bytes)",
+        "::error file=ci/s.yaml,line=4,col=20,title=size out/e::e: size 2 B is over 1 B",
+        "::error file=ci/s.yaml,line=5,col=20,title=size out/e::e: size 2 B is over 1 B",
+    ]
+    assert errors_of(*OUTCOMES[:2]) == []
+
+
+def test_github_wants_files_from_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/usr")
+    (line,) = errors_of(breaching(1), root="/")
+    assert line.startswith("::error file=usr/ci/s.yaml,")
+
+
+def test_github_takes_ten_annotations() -> None:
+    *_, last = errors_of(breaching(9), *OUTCOMES, breaching(1))
+    assert last == "::error title=modelopt::2 more failures: see the log or the summary"
+    *_, last = errors_of(breaching(12))
+    assert last == "::error title=modelopt::3 more gates failed: see the log or the summary"

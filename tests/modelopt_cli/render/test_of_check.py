@@ -148,13 +148,29 @@ def test_junit() -> None:
         "skipped": "0",
     }
     passed, first, _ = suites.iter("testcase")
-    assert passed.attrib == {"classname": "m", "name": "size m"}
+    assert passed.attrib == {"classname": "m", "name": "size m ≤ 10 B"}
     assert list(passed) == []
     assert first.get("file") == "ci/pyproject.toml"
     assert first.get("line") == "1"
     (failure,) = first
     assert failure.get("message") == failure.text
     assert "a<&\"'\\x00\\x1b]]>\\ud800" in str(failure.text)
+
+
+def test_no_two_cases_of_junit_have_the_same_name() -> None:
+    limits = (Limit("max", 10), Limit("min", 5), Limit("max_growth", Growth(1)))
+    gate = Gate("size", limits, baseline="b.json")
+    most = Verdict("m", gate, limits[0], 8, 10, 1)
+    least = Verdict("m", gate, limits[1], 8, 5, 1)
+    grown = Verdict("m", gate, limits[2], 8, 11, 1, before=8, baseline="b.json")
+    check = checked(most, least, grown, most)
+    suites = ElementTree.fromstring(rendered("junit", check))
+    assert [case.get("name") for case in suites.iter("testcase")] == [
+        "size m ≤ 10 B",
+        "size m ≥ 5 B",
+        "growth vs b.json +1 %",
+        "size m ≤ 10 B (2)",
+    ]
 
 
 def test_junit_skips_what_is_new(check: Check) -> None:

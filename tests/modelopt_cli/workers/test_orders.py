@@ -9,6 +9,7 @@ from pathlib import Path
 
 from compress_core import load_spec
 from compress_core.batch import Item, Outcome
+from compress_core.gates import Breach, Origin
 from modelopt_cli.workers.orders import Answer, Setup, Task
 
 SPEC = """\
@@ -35,9 +36,15 @@ def test_a_setup(tmp_path: Path) -> None:
     assert (order.settings.jobs, order.settings.on_nonfinite) == (1, "keep")
     assert order.spec.config() == spec.config()
     assert [gate.metric for gate in order.gates] == ["size", "ratio"]
-    # beside the spec, wherever the worker runs; what the journal is about stays relative
+    assert order.gates == order.spec.gates
+    # beside the spec; what the journal is about stays relative
     assert order.gates[0].baseline_path() == tmp_path / "base.json"
     assert str(tmp_path) not in json.dumps(order.spec.config())
+    where = [limit.origin for gate in order.spec.gates for limit in gate.limits]
+    assert [str(one) for one in where] == [
+        f"{file}:3:24  gates[0].max_growth",
+        f"{file}:3:78  gates[1].min",
+    ]
 
 
 def test_a_task() -> None:
@@ -49,9 +56,12 @@ def test_a_task() -> None:
 
 
 def test_an_answer() -> None:
+    where = Origin("gates[0].max", "s.yaml", 3, 4)
+    breach = Breach("size a", "size 2 B is over 1 B", "size", "max", 2, 1, where)
     for answer in (
         Answer(None),
         Answer(Outcome("a", "done", {"bytes_in": 3}, "packed", notes=("x", "y"))),
         Answer(Outcome("a", "failed", kind="FormatError", message="no"), "Traceback"),
+        Answer(Outcome("a", "failed", kind="GateError", message="no", breaches=(breach,))),
     ):
         assert Answer.from_json(through_a_pipe(answer.to_json())) == answer

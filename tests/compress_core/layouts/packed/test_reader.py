@@ -49,7 +49,7 @@ def opened(memory: Memory, parts: Parts, strings: Mapping[str, str]) -> Reader:
 
 def described(one: Any) -> dict[str, str]:
     """Metadata of a file that holds one tensor."""
-    return Packed().metadata({one.info.name: (one.info, one.form)}, {"version": 1}, "1.0")
+    return Packed().metadata({one.info.name: (one.info, one.form)}, {}, {"version": 1}, "1.0")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
@@ -109,7 +109,7 @@ def test_plain_tensors_stand_beside_packed_ones(
     parts["norm"] = ("F32", beside)
     parts |= store(Packed(), two.tiles(8), two.form)
     touched = {example.info.name: (example.info, example.form) for example in (one, two)}
-    strings = Packed().metadata(touched, {}, "1") | {"format": "pt"}
+    strings = Packed().metadata(touched, {}, {}, "1") | {"format": "pt"}
     stats = ErrorStats()
     stats.update(Moments((2.0,), (8.0,), 0.5, 3), 9)
     strings |= Packed().measured([stats, stats])

@@ -64,7 +64,8 @@ def good() -> dict[str, tuple[TensorInfo, Form]]:
 
 def parsed() -> dict[str, Any]:
     """The record of :func:`good`."""
-    found: dict[str, Any] = json.loads(record.describe(good(), {"version": 1}, "9.9")[record.KEY])
+    strings = record.describe(good(), {}, {"version": 1}, "9.9")
+    found: dict[str, Any] = json.loads(strings[record.KEY])
     return found
 
 
@@ -77,7 +78,7 @@ def reading(value: Any) -> dict[str, tuple[TensorInfo, Form]] | None:
 @settings(deadline=None)
 @given(tensors())
 def test_what_is_described_is_what_is_read(touched: dict[str, tuple[TensorInfo, Form]]) -> None:
-    strings = record.describe(touched, {"version": 1, "name": "é"}, "1.2.3")
+    strings = record.describe(touched, {}, {"version": 1, "name": "é"}, "1.2.3")
     found = record.read_forms(strings)
     assert found == touched
     assert found is not None
@@ -233,7 +234,7 @@ def test_whatever_is_put_into_a_record_only_a_format_error_comes(data: st.DataOb
 def test_whatever_is_cut_or_typed_into_the_text_only_a_format_error_comes(
     typed: str, place: int
 ) -> None:
-    text = record.describe(good(), {}, "1")[record.KEY]
+    text = record.describe(good(), {}, {}, "1")[record.KEY]
     for damaged in (text[:place] + typed + text[place:], text[:place], typed):
         try:
             reading(damaged)

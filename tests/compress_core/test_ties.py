@@ -1,0 +1,151 @@
+"""Tensors that share their data: decided once, stored once where the layout can, told always."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from compress_core import compress, from_config, open_logical, operations, plan, restore
+from compress_core.errors import FormatError
+from compress_core.opening import open_weights
+from tests.independent import packed_reader
+
+EMBED, HEAD, OTHER = "embed.weight", "lm_head.weight", "layer.weight"
+QUANTIZE = {"pass": "quantize", "bits": 4}
+RANDOM = {"pass": "prune", "sparsity": 0.5, "method": "random"}
+GLOBAL = {"pass": "prune", "sparsity": 0.3, "scope": "global"}
+
+
+@pytest.fixture
+def tied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose reader says that two of its three tensors share their data."""
+    rng = np.random.default_rng(3)
+    shared = rng.standard_normal((32, 64), dtype=np.float32)
+    other = rng.standard_normal((16, 64), dtype=np.float32)
+    path = tmp_path / "tied.safetensors"
+    save_file({EMBED: shared, OTHER: other, HEAD: shared}, path)
+
+    def opened(source: Path, key: str | None = None) -> Any:
+        reader = open_weights(source, key)
+        reader.aliases = {HEAD: EMBED} if HEAD in reader.infos else {}
+        return reader
+
+    monkeypatch.setattr(operations, "open_weights", opened)
+    return path
+
+
+def spec(*passes: dict[str, Any], **others: Any) -> Any:
+    return from_config({"version": 1, "passes": list(passes), **others})
+
+
+def stored_names(path: Path) -> list[str]:
+    with safe_open(path, framework="np") as file:
+        return sorted(file.keys())
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [(QUANTIZE,), (RANDOM,), (GLOBAL,), (RANDOM, QUANTIZE)],
+    ids=["int4", "random", "global", "both"],
+)
+@pytest.mark.parametrize("layout", ["packed", "dense"])
+def test_both_names_stay_the_same_tensor(
+    tied: Path, tmp_path: Path, passes: tuple[dict[str, Any], ...], layout: str
+) -> None:
+    target, back = tmp_path / "small.safetensors", tmp_path / "back.safetensors"
+    report = compress(tied, target, spec(*passes, output={"layout": layout}))
+    restore(target, back)
+    found = load_file(back)
+    assert set(found) == {EMBED, OTHER, HEAD}
+    assert found[EMBED].tobytes() == found[HEAD].tobytes()
+    assert found[EMBED].any()
+    by_name = {one.name: one for one in report.tensors}
+    assert by_name[HEAD].measured == by_name[EMBED].measured
+    assert by_name[HEAD].tied_to == EMBED
+    assert by_name[EMBED].tied_to is None
+
+
+def test_packed_stores_one_and_an_alias(tied: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.safetensors"
+    report = compress(tied, target, spec(QUANTIZE))
+    assert not any(name.startswith(HEAD) for name in stored_names(target))
+    assert {one.name: one.bytes_out for one in report.tensors}[HEAD] == 0
+    assert report.totals.bytes_out == target.stat().st_size
+    with open_logical(target) as reader:
+        assert list(reader.infos) == [EMBED, OTHER, HEAD]
+        assert reader.aliases == {HEAD: EMBED}
+        assert reader.stored_bytes(HEAD) == 0
+        assert reader.forms[HEAD] == reader.forms[EMBED]
+        assert reader.read(HEAD, 3, 9).tobytes() == reader.read(EMBED, 3, 9).tobytes()
+        assert reader.errors[HEAD] == reader.errors[EMBED]
+    found = packed_reader.read(target)
+    assert list(found) == [EMBED, OTHER, HEAD]
+    assert found[HEAD].tobytes() == found[EMBED].tobytes()
+
+
+def test_what_is_tied_and_kept_is_stored_once_too(tied: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.safetensors"
+    compress(tied, target, spec({**QUANTIZE, "match": [OTHER]}))
+    assert HEAD not in stored_names(target)
+    with open_logical(target) as reader:
+        info = reader.infos[HEAD]
+        assert reader.read_bytes(HEAD, 0, info.nbytes) == reader.read_bytes(EMBED, 0, info.nbytes)
+    restore(target, tmp_path / "back.safetensors")
+    assert load_file(tmp_path / "back.safetensors")[HEAD].shape == (32, 64)
+
+
+def test_the_plan_is_what_is_written(tied: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.safetensors"
+    for layout in ("packed", "dense"):
+        asked = spec(QUANTIZE, output={"layout": layout, "on_exists": "replace"})
+        promised = plan(tied, asked, target=target).totals.bytes_out
+        assert compress(tied, target, asked).totals.bytes_out == promised == target.stat().st_size
+
+
+def test_a_global_prune_counts_shared_data_once(tied: Path, tmp_path: Path) -> None:
+    """Zeros are as many as of a file that has the tensor under one name."""
+    alone = tmp_path / "alone.safetensors"
+    weights = load_file(tied)
+    save_file({EMBED: weights[EMBED], OTHER: weights[OTHER]}, alone)
+    zeros = {}
+    for source in (tied, alone):
+        report = compress(source, tmp_path / f"{source.stem}.small.safetensors", spec(GLOBAL))
+        zeros[source] = {one.name: one.zeros for one in report.tensors if one.name != HEAD}
+    assert zeros[tied] == zeros[alone]
+
+
+def test_what_is_treated_apart_is_stored_apart_and_said(tied: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.safetensors"
+    report = compress(tied, target, spec({**QUANTIZE, "ignore": [HEAD]}))
+    assert HEAD in stored_names(target)
+    assert any("shared their data" in note and HEAD in note for note in report.notes)
+
+
+def test_dense_says_that_it_stores_them_twice(tied: Path, tmp_path: Path) -> None:
+    report = compress(tied, tmp_path / "d.safetensors", spec(QUANTIZE, output={"layout": "dense"}))
+    assert any(f"{HEAD} = {EMBED}" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "aliases",
+    [{HEAD: "absent"}, {EMBED: OTHER}, {"a": HEAD, HEAD: EMBED}, {HEAD: 5}, [], {HEAD: HEAD}],
+)
+def test_damaged_aliases(tied: Path, tmp_path: Path, aliases: Any) -> None:
+    target = tmp_path / "small.safetensors"
+    compress(tied, target, spec(QUANTIZE))
+    raw = target.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    record = json.loads(header["__metadata__"]["modelopt.packed"])
+    record["aliases"] = aliases
+    header["__metadata__"]["modelopt.packed"] = json.dumps(record)
+    text = json.dumps(header).encode()
+    target.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+    with pytest.raises(FormatError, match=r"alias|other name"):
+        open_logical(target)
