@@ -157,7 +157,7 @@ def watch(event, args):
     elif event in ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "shutil.rmtree",
                    "os.rename", "os.link", "os.symlink", "os.utime", "os.chown"):
         paths = args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]
-        if not all(isinstance(one, int) or inside(one, [out]) for one in paths):
+        if not all(isinstance(one, int) or inside(one, [out, scratch]) for one in paths):
             seen.append([event, *map(str, paths)])
     elif event == "ctypes.dlopen" and args[0] is not None:  # None: the C library in use
         seen.append([event, str(args[0])])
