@@ -1,10 +1,12 @@
 """Peak memory, wall and CPU time of `modelopt` against the size of the file.
 
     python benchmarks/memory.py --sizes 1,2,4,6 --folder /var/tmp
+    python benchmarks/memory.py --kind bin --sizes 4 --folder /var/tmp --max-rss 1024
 
 For each size a bfloat16 file is written tile by tile: one tensor of half the file, at most 2 GiB,
-and layers of 4096 × 4096. Its values are normal random numbers from a fixed seed. Every command
-runs in a process of its own; its output and, at the end of a size, its input are removed.
+and layers of 4096 × 4096; as ``bin`` see benchmarks/torch_zip.py. Its values are normal random
+numbers from a fixed seed. Every command runs in a process of its own; its output and, at the end of
+a size, its input are removed. What is copied into a temporary file lies in ``--folder`` too.
 
 For Linux. This process must stay small: the peak RSS of a child starts at that of the process that
 started it. So NumPy is loaded only in the process that writes the input.
@@ -17,6 +19,7 @@ import json
 import multiprocessing
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +35,8 @@ ROW_BYTES = 2 * COLUMNS
 TILE_ROWS = 1024
 
 COMMANDS = (
+    "inspect",
+    "compress",
     "quantize --bits 4 --group-size 128 --scale-search none",
     "prune --sparsity 0.5 --scope global",
 )
@@ -42,6 +47,7 @@ class Run:
     """One measured process."""
 
     command: str
+    kind: str
     gib: float
     wall_s: float
     cpu_s: float
@@ -82,6 +88,16 @@ def write_weights(path: Path, size: int, seed: int = 0) -> None:
         os.fsync(file.fileno())  # or the disk would still be busy with it during the first run
 
 
+def write_torch_zip(path: Path, size: int) -> None:
+    script = Path(__file__).with_name("torch_zip.py")
+    arguments = [sys.executable, str(script), str(path), "--gib", str(size / GIB)]
+    subprocess.run(arguments, check=True)
+
+
+KINDS = {"safetensors": write_weights, "bin": write_torch_zip}
+"""Suffix of the input → what writes it."""
+
+
 def measure(command: str, source: Path, size: int) -> Run:
     """Run one command on ``source`` to its end.
 
@@ -90,18 +106,22 @@ def measure(command: str, source: Path, size: int) -> Run:
     program = Path(sys.executable).with_name("modelopt")
     target = source.with_name("output.safetensors")
     name, *options = command.split()
-    arguments = [str(program), name, str(source), *options, "--output", str(target), "--quiet"]
+    arguments = [str(program), name, str(source), *options]
+    if name != "inspect":
+        arguments += ["--output", str(target), "--quiet"]
+    environment = {**os.environ, "TMPDIR": str(source.parent)}
     start = time.perf_counter()
     silent = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
-    pid = os.posix_spawn(program, arguments, os.environ, file_actions=[silent])
+    pid = os.posix_spawn(program, arguments, environment, file_actions=[silent])
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter() - start
     if status:
         sys.exit(f"{' '.join(arguments)}: exit code {os.waitstatus_to_exitcode(status)}")
-    written = target.stat().st_size
-    target.unlink()
+    written = target.stat().st_size if target.exists() else 0
+    target.unlink(missing_ok=True)
     return Run(
         command=command,
+        kind=source.suffix.removeprefix("."),
         gib=size / GIB,
         wall_s=round(wall, 2),
         cpu_s=round(usage.ru_utime + usage.ru_stime, 2),
@@ -110,9 +130,9 @@ def measure(command: str, source: Path, size: int) -> Run:
     )
 
 
-def measure_size(folder: Path, size: int) -> Iterator[Run]:
-    source = folder / "input.safetensors"
-    writer = multiprocessing.Process(target=write_weights, args=(source, size))
+def measure_size(folder: Path, kind: str, size: int) -> Iterator[Run]:
+    source = folder / f"input.{kind}"
+    writer = multiprocessing.Process(target=KINDS[kind], args=(source, size))
     writer.start()
     writer.join()
     if writer.exitcode:
@@ -129,6 +149,7 @@ def sizes(text: str) -> list[int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", type=sizes, default=sizes("1,2,4,6"), metavar="GIB,…")
+    parser.add_argument("--kind", choices=KINDS, default="safetensors", help="suffix of the input")
     parser.add_argument("--folder", type=Path, help="where files are written (default: temporary)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the numbers here too")
     parser.add_argument("--max-rss", type=float, metavar="MIB", help="exit 1 if any peak is above")
@@ -138,7 +159,7 @@ def main() -> None:
     runs = []
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         for size in given.sizes:
-            for run in measure_size(Path(folder), size):
+            for run in measure_size(Path(folder), given.kind, size):
                 runs.append(run)
                 print(
                     f"{run.gib:5g}  {run.wall_s:7.2f}  {run.cpu_s:7.2f}  {run.peak_rss_mib:8.1f}"

@@ -17,6 +17,7 @@ from compress_core.container import Reader
 from compress_core.difference import TensorDifference
 from compress_core.errors import UsageError
 from compress_core.gates import Measurement, TensorMeasure
+from compress_core.gates.measurement import with_aliases
 from compress_core.metrics import ErrorStats, Moments, observe_kept
 from compress_core.opening import keys_for, open_logical
 from compress_core.operations import plan_restore
@@ -42,12 +43,18 @@ def appraise(
         return _against(path, Path(against), needed, settings)
     with open_logical(path, settings.key) as reader:
         # what plain values were made from, only their original tells
-        recorded = bool(reader.forms)
+        recorded = bool(reader.forms or reader.aliases)
         scanned = _scanned(reader, needed, settings)
         errors = _recorded(reader, scanned) if recorded and "errors" in needed else {}
-        plain = plan_restore(path).totals.bytes_out if recorded and "plain" in needed else None
+        plain = _plain_bytes(reader) if recorded and "plain" in needed else None
         found = _measurement(reader, errors, scanned, plain)
         return found if recorded else replace(found, original=str(path))
+
+
+def _plain_bytes(reader: Reader) -> int:
+    """What the weights would take without compression, with each tie stored once."""
+    twice = sum(reader.infos[name].nbytes for name in reader.aliases)
+    return plan_restore(reader.path).totals.bytes_out - twice
 
 
 def _against(path: Path, original: Path, needed: frozenset[str], settings: Settings) -> Measurement:
@@ -97,8 +104,10 @@ def _measurement(
             zeros=scanned[name].zeros if name in scanned else None,
         )
         for name, info in reader.infos.items()
+        if name not in reader.aliases
     ]
-    return Measurement(str(reader.path), reader.size(), tuple(tensors), plain_bytes)
+    measures = with_aliases(tensors, reader.aliases)
+    return Measurement(str(reader.path), reader.size(), measures, plain_bytes)
 
 
 def _recorded(reader: Reader, scanned: Mapping[str, ErrorStats]) -> dict[str, ErrorResult]:

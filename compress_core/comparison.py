@@ -61,17 +61,21 @@ def diff(
     settings: Settings | None = None,
     *,
     select: Selector | None = None,
+    keys: tuple[str | None, str | None] = (None, None),
 ) -> Difference:
     """What leads from ``a`` to ``b``, weight files or folders: compared as a reader gets them.
 
     :param select: the tensors to compare, by what is known of them in either file; metadata and
         config are left out then.
+    :param keys: which set of weights of ``a`` and of ``b``; where none is named, that of
+        ``settings``.
     :raises InputError: one of them cannot be used.
     :raises UnmatchedError: a pattern matches no tensor of either.
     """
     settings = settings or Settings()
     chosen = select or Selector()
-    key_a, key_b = keys_for((a, b), settings.key)
+    for_both = keys_for((a, b), settings.key)
+    key_a, key_b = (own or other for own, other in zip(keys, for_both, strict=True))
     with open_logical(a, key_a) as first, open_logical(b, key_b) as second:
         names = list(dict.fromkeys([*first.infos, *second.infos]))
         notes = told_unmatched(chosen.written, names, settings.on_unmatched)

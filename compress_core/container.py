@@ -126,7 +126,10 @@ class Reader(ABC):
 
     @abstractmethod
     def size(self) -> int:
-        """Bytes of all weight files, headers and index included."""
+        """Bytes of all weight files, headers and index included.
+
+        What else a file holds, such as the state of an optimizer, is not counted.
+        """
 
     def stored_bytes(self, name: str) -> int:
         """Bytes that a tensor takes in the container."""

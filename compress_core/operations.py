@@ -41,7 +41,7 @@ def compress(
         or the spec wants to resume, which is for a batch, and ``settings`` do not replace.
     """
     settings = settings or Settings()
-    _refuse_resuming(spec.output, settings)
+    refuse_resuming(spec.output, settings)
     with open_weights(source, settings.key) as reader:
         run = Run(_decide(reader, spec, settings), settings)
         writer = _writer(reader, Path(target), spec.output, settings)
@@ -101,7 +101,7 @@ def plan_restore(
 def _decide_restore(reader: Reader, settings: Settings) -> Plan:
     _refuse_codes(reader)
     found = _decide(reader, Spec(output=Output(layout="dense")), settings)
-    if not reader.forms:
+    if not reader.forms and not reader.aliases:
         found.notes.append("nothing is compressed: the output is a copy")
     return found
 
@@ -146,8 +146,11 @@ def _writer(reader: Reader, target: Path, output: Output, settings: Settings) ->
     return writer
 
 
-def _refuse_resuming(output: Output, settings: Settings) -> None:
-    """An output does not tell which input it was made of: only the journal of a batch does."""
+def refuse_resuming(output: Output, settings: Settings) -> None:
+    """An output does not tell which input it was made of: only the journal of a batch does.
+
+    :raises UsageError: a spec wants to resume, and nothing may be replaced.
+    """
     if output.on_exists == "resume" and not settings.replace:
         raise UsageError(
             "a single run cannot resume: only a batch keeps a journal of what it wrote",
@@ -222,6 +225,7 @@ def _report(
 
 def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorReport:
     name = one.info.name
+    tied_to = plan.aliases.get(name)
     restored = name in plan.source.forms
     measured = plan.source.errors.get(name) if restored else None
     if one.form.touched and stats is not None:
@@ -230,7 +234,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         name=name,
         shape=one.info.shape,
         dtype=one.info.dtype.code,
-        to=one.info.dtype.code.lower() if restored else str(one.form),
+        to="tied" if tied_to else one.info.dtype.code.lower() if restored else str(one.form),
         bytes_in=plan.source.stored_bytes(name),
         bytes_out=sum(part.nbytes for part in plan.parts(one).values()),
         exactness=exactness(one.form),
@@ -238,7 +242,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         zeros=None if stats is None else stats.zeros,
         kept_because=None if restored else one.kept_because,
         role=one.role,
-        tied_to=plan.tied.get(name),
+        tied_to=tied_to,
         reference_square=None if stats is None else stats.reference_square,
     )
 
@@ -249,13 +253,14 @@ def _totals(
     files: Mapping[str, int],
     stats: Mapping[str, ErrorStats],
 ) -> Totals:
-    whole = total(stats.values())
+    own = [tensor for tensor in tensors if tensor.tied_to is None]
+    whole = total(stats[tensor.name] for tensor in own if tensor.name in stats)
     return Totals(
         bytes_in=plan.source.size(),
         bytes_out=sum(files.values()),
         tensor_bytes_in=sum(tensor.bytes_in for tensor in tensors),
         tensor_bytes_out=sum(tensor.bytes_out for tensor in tensors),
-        elements=sum(tensor.elements for tensor in tensors),
+        elements=sum(tensor.elements for tensor in own),
         float_elements=whole.elements,
         exactness="exact" if plan.exact else "at most",
         measured=_total_error(plan, whole) if stats else None,

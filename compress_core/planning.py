@@ -148,34 +148,40 @@ def make_plan(
     plan = Plan(source, spec, layout, tensors, notes, _tied(source.aliases, tensors))
     _check_forms(plan)
     plan = plan if plan.touched() else _as_copy(plan)
-    plan.notes.extend(_untied_notes(plan))
+    plan.notes.extend(_tie_notes(plan))
     return plan
 
 
 def _tied(aliases: Mapping[str, str], tensors: Mapping[str, TensorPlan]) -> dict[str, str]:
-    """The aliases that stay so: nobody asked for one of the two alone to be changed."""
-    return {
-        name: first
-        for name, first in aliases.items()
-        if _fate(tensors[name]) == _fate(tensors[first])
-    }
+    """Tensor → the first one of the same data and the same fate: one may be changed alone."""
+    tied: dict[str, str] = {}
+    owners: dict[str, list[str]] = {}
+    for name, first in aliases.items():
+        known = owners.setdefault(first, [first])
+        twin = next((one for one in known if _fate(tensors[one]) == _fate(tensors[name])), None)
+        if twin is None:
+            known.append(name)
+        else:
+            tied[name] = twin
+    return tied
 
 
 def _fate(one: TensorPlan) -> object:
     return one.form, one.info.matrix, [(stage.step, stage.work) for stage in one.stages]
 
 
-def _untied_notes(plan: Plan) -> list[str]:
-    """What is said of tensors that share their data in the input and not in the output."""
+def _tie_notes(plan: Plan) -> list[str]:
+    """What is said of tensors that share their data in the input."""
     apart = [
-        f"{name} and {first} shared their data, and only one of them is changed"
+        f"{name} and {first} share their data in the input, and are treated differently"
         for name, first in plan.source.aliases.items()
         if name not in plan.tied
     ]
-    if plan.tied and not plan.aliases:
+    if plan.tied:
         said = ", ".join(f"{name} = {first}" for name, first in [*plan.tied.items()][:3])
         more = f" and {len(plan.tied) - 3} more" if len(plan.tied) > 3 else ""
-        apart.append(f"stored twice, since layout {plan.layout.id} has no ties: {said}{more}")
+        how = "stored once" if plan.aliases else f"layout {plan.layout.id} stores each"
+        apart.append(f"tied, {how}: {said}{more}")
     return apart
 
 

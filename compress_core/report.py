@@ -67,7 +67,7 @@ class TensorReport:
     :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no
         float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
-    :ivar tied_to: the tensor that it shares its data with; it has no bytes of its own then.
+    :ivar tied_to: the tensor that it is stored as another name of; its data count once in totals.
     :ivar reference_square: ΣW² of the original, its weight in a total; infinite where that holds
         NaN or infinity, ``None`` where ``zeros`` is.
     """

@@ -28,6 +28,18 @@ up to that size.
 """
 
 
+def refuse_too_little(max_memory: int) -> None:
+    """Refuse a limit of memory that nothing could be done in.
+
+    :raises UsageError: it is less than ``LEAST_MEMORY``.
+    """
+    if max_memory < LEAST_MEMORY:
+        raise UsageError(
+            f"{human(max_memory)} of memory is too little to run in",
+            hint=f"--max-memory '{-(-LEAST_MEMORY // 1024**2)} MiB' or more",
+        )
+
+
 def grain_rows(info: TensorInfo, row_multiple: int) -> int:
     """Rows of one grain of ``info``: a multiple of ``row_multiple``, at least 64 Ki elements."""
     _, columns = info.matrix
@@ -46,11 +58,7 @@ class Tiling:
     jobs: int
 
     def __post_init__(self) -> None:
-        if self.max_memory < LEAST_MEMORY:
-            raise UsageError(
-                f"{human(self.max_memory)} of memory is too little to run in",
-                hint=f"--max-memory '{-(-LEAST_MEMORY // 1024**2)} MiB' or more",
-            )
+        refuse_too_little(self.max_memory)
 
     @property
     def _room(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compress_core.errors import UsageError
 from compress_core.gates import Gate
-from compress_core.rules import Rules, nearest_rules
+from compress_core.pyproject.rules import Rules, nearest_rules
 from compress_core.spec import load
 from modelopt_cli.gate_options import Comparing, narrowed_gates
 from modelopt_cli.options import Choosing

@@ -19,7 +19,7 @@ from compress_core.settings import Settings
 from compress_core.sizes import human
 from compress_core.tiling import LEAST_MEMORY
 from modelopt_cli.array import shard_of
-from modelopt_cli.bundles import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, flag, memory
 from modelopt_cli.command import typed
 
 _STDIN = "-"
@@ -95,7 +95,7 @@ class Sharing:
         metadata=flag(
             "--max-memory",
             section="Work",
-            type=size_for("--max-memory"),
+            type=memory,
             metavar="SIZE",
             envvar="MODELOPT_CLI_MAX_MEMORY",
             show_envvar=True,

@@ -21,7 +21,8 @@ from modelopt_cli.command import Flag
 
 _KEY = "modelopt_cli.flag"
 
-PATH = click.Path(path_type=Path)
+# what cannot be read is an error of the input, and that is found where it is opened
+PATH = click.Path(path_type=Path, readable=False)
 
 
 def size_for(name: str) -> Callable[[str], int]:
@@ -33,6 +34,18 @@ def size_for(name: str) -> Callable[[str], int]:
         except UsageError as error:
             raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
 
+    return size
+
+
+def memory(text: str) -> int:
+    """What reads ``--max-memory``: too little is said where it is written."""
+    from compress_core.tiling import refuse_too_little  # `--help` shall not wait for it
+
+    size = size_for("--max-memory")(text)
+    try:
+        refuse_too_little(size)
+    except UsageError as error:
+        raise UsageError(f"--max-memory: {error.message}", hint=error.hint) from None
     return size
 
 

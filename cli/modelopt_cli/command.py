@@ -32,14 +32,30 @@ class Flag(click.Option):
     ) -> tuple[Any, ParameterSource]:
         value, source = super().consume_value(ctx, opts)
         key = key_of(self.envvar)
+        if key is None or ctx.resilient_parsing:
+            return value, source
+        if source is ParameterSource.ENVIRONMENT:
+            self._check_variable(ctx, value)
         # not by way of `default_map`: `--help` reads that as well, and shall not wait for it
-        if key is None or source is not ParameterSource.DEFAULT or ctx.resilient_parsing:
+        if source is not ParameterSource.DEFAULT:
             return value, source
         said = _project(ctx).get(key)
         if said is None:
             return value, source
         self._check(ctx, said)
         return said.text, ParameterSource.DEFAULT_MAP
+
+    def _check_variable(self, ctx: click.Context, value: object) -> None:
+        """Whether what the environment says can be a value; Click names the variable by itself.
+
+        :raises UsageError: it cannot, by a rule of ours; the variable is named.
+        """
+        name = str(self.envvar)
+        try:
+            self.type_cast_value(ctx, value)
+        except UsageError as error:
+            why = error.message.removeprefix(f"{self.opts[-1]}: ")
+            raise UsageError(f"{name}: {why}", where=name, hint=error.hint) from None
 
     def _check(self, ctx: click.Context, said: Said) -> None:
         """Whether what the project says can be a value of this option.

@@ -39,6 +39,7 @@ class Output:
     :ivar quiet: errors only on stderr.
     :ivar verbose: more on stderr; for a bug, its traceback.
     :ivar annotating: stdout is read by GitHub Actions.
+    :ivar reports: files that a verdict is to be written to.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Output:
         self.quiet = False
         self.verbose = False
         self.annotating = False
+        self.reports: tuple[Path, ...] = ()
         self.colour: ColourChoice = "auto"
         self.progress: ProgressStyle = "auto"
 

@@ -12,16 +12,17 @@ _TABLE = "tool.modelopt.check"
 _FEW = 5
 
 
-def gate_error(check: Check, *, written: bool = True) -> GateError:
+def gate_error(check: Check, key: str | None = None, *, written: bool = True) -> GateError:
     """The error for a check of which something failed.
 
+    :param key: which set of weights was meant, where files hold several.
     :param written: whether what was judged is there; if not, the gates have kept it from being.
     """
     origins = [verdict.limit.origin for verdict in check.failed]
     noun = "gate" if len(check.verdicts) == 1 else "gates"
     counted = f"{len(check.failed)} of {len(check.verdicts)} {noun} failed"
     said = f"{counted}{'' if written else '; nothing was written'}. {_places(origins)}."
-    return GateError(said, hint=_next(check.failed[0], check, written=written))
+    return GateError(said, hint=_next(check.failed[0], check, key, written=written))
 
 
 def _places(origins: Sequence[Origin]) -> str:
@@ -46,17 +47,15 @@ def _lines(found: Iterable[int]) -> str:
     return f"lines {', '.join(map(str, lines[:_FEW]))}{more}"
 
 
-def _next(verdict: Verdict, check: Check, *, written: bool) -> str:
+def _next(verdict: Verdict, check: Check, key: str | None, *, written: bool) -> str:
     """A command that helps with the first verdict."""
-    file = shlex.quote(verdict.file)
     known = next(one.original for one in check.files if one.path == verdict.file)
-    original = None if known is None else shlex.quote(known)
     if verdict.gate.measures.reads in ("errors", "zeros"):
-        return _about_values(file, original, written=written and known != verdict.file)
+        return _about_values(verdict.file, known, key, written=written and known != verdict.file)
     smaller = (
-        f"modelopt inspect {file} --per-tensor"
-        if original is None
-        else f"modelopt plan {original} --compare W8A16,W4A16,W3A16"
+        f"modelopt inspect {_typed(key, verdict.file)} --per-tensor"
+        if known is None
+        else f"modelopt plan {_typed(key, known)} --compare W8A16,W4A16,W3A16"
     )
     if verdict.baseline is None:
         return smaller
@@ -66,9 +65,17 @@ def _next(verdict: Verdict, check: Check, *, written: bool) -> str:
     )
 
 
-def _about_values(file: str, original: str | None, *, written: bool) -> str:
+def _about_values(file: str, original: str | None, key: str | None, *, written: bool) -> str:
     if not written:
         return "give the tensors that cost most more bits, or leave them alone: --ignore PATTERN"
     if original is None:
-        return f"modelopt inspect {file} --per-tensor"
-    return f"modelopt diff {original} {file} --per-tensor"
+        return f"modelopt inspect {_typed(key, file)} --per-tensor"
+    return f"modelopt diff {_typed(key, original, file)} --per-tensor"
+
+
+def _typed(key: str | None, *paths: str) -> str:
+    """Paths as they are typed, and the key if it is for one of them."""
+    from compress_core.opening import key_for  # `--help` shall not wait for it
+
+    fits = any(key_for(path, key) is not None for path in paths)
+    return shlex.join([*paths, *(["--key", str(key)] if fits else [])])

@@ -22,9 +22,11 @@ class TensorContents:
     """One tensor.
 
     :ivar dtype: of the values that a reader gets.
-    :ivar form: how this tool stores it, such as ``int4 g128``; ``None`` for plain values.
+    :ivar form: how this tool stores it, such as ``int4 g128``; ``tied`` for another name of a
+        tensor, ``None`` for plain values.
     :ivar nbytes: bytes of all its parts in the file.
     :ivar error: the error that the file records for it.
+    :ivar tied_to: the tensor that it is another name of.
     :ivar statistics: of its values, as a reader gets them; ``None`` if only headers were read.
     """
 
@@ -35,6 +37,7 @@ class TensorContents:
     nbytes: int
     role: str
     error: float | None
+    tied_to: str | None = None
     statistics: TensorStatistics | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class TensorContents:
             "bytes": self.nbytes,
             "role": self.role,
             "error": self.error,
+            "tied_to": self.tied_to,
         }
         return said if self.statistics is None else {**said, "stats": self.statistics.to_json()}
 
@@ -123,9 +127,16 @@ def _tensor(name: str, logical: Reader, statistics: TensorStatistics | None) -> 
         name=name,
         dtype=info.dtype.code,
         shape=info.shape,
-        form=str(logical.forms[name]) if name in logical.forms else None,
+        form=_form(name, logical),
         nbytes=logical.stored_bytes(name),
         role=role(info, logical.config),
         error=None if recorded is None else recorded.error,
+        tied_to=logical.aliases.get(name),
         statistics=statistics,
     )
+
+
+def _form(name: str, logical: Reader) -> str | None:
+    if name in logical.aliases:
+        return "tied"
+    return str(logical.forms[name]) if name in logical.forms else None

@@ -89,8 +89,17 @@ def _exit_code(error: Exception, output: Output) -> int:
     output.error(error)
     code = _code_of(error)
     if code != _NO:  # each gate that failed has an annotation of its own
-        output.annotate(error)
+        _tell_machines(error, output)
     return code
+
+
+def _tell_machines(error: ModelOptError, output: Output) -> None:
+    """What GitHub and the readers of reports learn where there is no verdict."""
+    output.annotate(error)
+    if output.reports:
+        from modelopt_cli.outcome import report_error
+
+        report_error(error, output.reports)
 
 
 def _code_of(error: ModelOptError) -> int:
@@ -105,7 +114,9 @@ def _bug(error: Exception, output: Output) -> int:
 
     from modelopt_cli.bug import as_bug
 
-    output.error(as_bug(error))
+    bug = as_bug(error)
+    output.error(bug)
+    _tell_machines(bug, output)
     if output.verbose:
         output.traceback("".join(traceback.format_exception(error)))
     return _BUG

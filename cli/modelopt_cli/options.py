@@ -12,7 +12,7 @@ import click
 from compress_core import registry
 from compress_core.atomic import check_file
 from compress_core.errors import OutputExistsError, UsageError
-from modelopt_cli.bundles import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, flag, memory, size_for
 from modelopt_cli.completion import tensor_names
 from modelopt_cli.render import formats, renderer_for
 
@@ -31,7 +31,32 @@ class Opening:
             "--key",
             section="Input",
             metavar="KEY",
-            help="Which weights of a PyTorch checkpoint that holds several, such as model.ema.",
+            help="Which weights of a PyTorch checkpoint that holds several, such as model.ema;"
+            " other files have no use for it.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class OpeningTwo(Opening):
+    """Which weights of each of two inputs."""
+
+    key_a: str | None = field(
+        default=None,
+        metadata=flag(
+            "--key-a",
+            section="Input",
+            metavar="KEY",
+            help="The same for A alone.",
+        ),
+    )
+    key_b: str | None = field(
+        default=None,
+        metadata=flag(
+            "--key-b",
+            section="Input",
+            metavar="KEY",
+            help="The same for B alone: two sets of one file are compared so.",
         ),
     )
 
@@ -177,13 +202,20 @@ class Writing:
             )
 
     def target(self, source: Path, what: str) -> Path:
-        """The output for ``source``; its default name has ``what`` to tell them apart."""
+        """The output for ``source``; its default name has ``what`` to tell them apart.
+
+        :raises UsageError: the name promises another kind of file than what is written.
+        """
+        from compress_core.opening import refuse_misnamed, stem  # `--help` shall not wait for it
+
         if self.output is not None:
+            if not source.is_dir():
+                refuse_misnamed(self.output)
             return self.output
         if source.is_dir():
             name = f"{source.resolve().name}-{what}"
         else:
-            name = f"{source.stem}.{what}.safetensors"
+            name = f"{stem(source)}.{what}.safetensors"
         return (self.output_dir or Path()) / name
 
 
@@ -196,7 +228,7 @@ class Limiting:
         metadata=flag(
             "--max-memory",
             section="Limits",
-            type=size_for("--max-memory"),
+            type=memory,
             metavar="SIZE",
             envvar="MODELOPT_CLI_MAX_MEMORY",
             show_envvar=True,
@@ -373,6 +405,15 @@ def _refuse_baseline(report: Path, baseline: Path) -> None:
         )
 
 
+def _remember(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Let the reports be known to whatever goes wrong from now on."""
+    if ctx.obj is not None:  # a shell that completes words has no console
+        ctx.obj.reports = value
+    return value
+
+
 @dataclass(frozen=True)
 class Recording(Reporting):
     """Files that a result with verdicts is written to."""
@@ -385,6 +426,8 @@ class Recording(Reporting):
             type=PATH,
             multiple=True,
             metavar="PATH",
+            callback=_remember,
+            is_eager=True,  # before any other option can be wrong
             help="Also write the result to a .json, .md, .csv or .xml (JUnit) file, and replace"
             " the one of an earlier run; repeatable.",
         ),

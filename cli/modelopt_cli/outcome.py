@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from compress_core.atomic import write_text
+from compress_core.errors import ModelOptError, OutputExistsError
 from compress_core.gates import Check
 from compress_core.report import Report
 from modelopt_cli.console import Output, ReaderGoneError
 from modelopt_cli.options import Formatting, Reporting
+from modelopt_cli.render import judged_as_junit as junit
 from modelopt_cli.render import renderer
 from modelopt_cli.render.base import Look, Result
+from modelopt_cli.render.earlier import is_report
 
 
 def show(result: Result, output: Output, showing: Formatting) -> None:
@@ -36,6 +41,26 @@ def write_reports(result: Result, reporting: Reporting, *, replace: bool) -> Non
     """The result in every file that was asked for."""
     for path in reporting.report:
         write_text(path, reporting.renderer(path).render(result, Look()), replace=replace)
+
+
+def withdraw_reports(paths: Iterable[Path]) -> None:
+    """Remove what an earlier check wrote there, before anything can keep this one from writing."""
+    for path in paths:
+        if is_report(path):
+            with suppress(OSError):  # that it cannot be written is said by what writes it
+                path.unlink()
+
+
+def report_error(error: ModelOptError, paths: Iterable[Path]) -> None:
+    """Leave no report of an earlier check, and in JUnit files why there is none of this one."""
+    paths = list(paths)
+    withdraw_reports(paths)
+    if isinstance(error, OutputExistsError):
+        return  # it may be about the report itself
+    for path in paths:
+        if path.suffix == junit.SUFFIX and not os.path.lexists(path):
+            with suppress(ModelOptError):  # stderr has it already
+                write_text(path, junit.without_verdict(error), replace=False)
 
 
 def tell(report: Report, output: Output) -> None:

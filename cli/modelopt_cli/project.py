@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from compress_core.projects import mentioning
+from compress_core.pyproject.files import mentioning
 
 if TYPE_CHECKING:  # most folders have no such table: then nothing of this is imported
     from compress_core.errors import SpecError
@@ -49,20 +49,21 @@ def key_of(variable: object) -> str | None:
 
 
 def project_of(folder: Path) -> Mapping[str, Said]:
-    """The keys of the nearest file that has the table, in ``folder`` or above; ``{}``: none has it.
+    """The keys of the nearest file that has any, in ``folder`` or above; ``{}``: none has.
+
+    A file that has only the gate's rules leaves limits and talk to those above it.
 
     :raises SpecError: it has keys that are not known, or values that no option could take.
     """
     if next(mentioning(_TABLE, folder), None) is None:
         return {}
-    from compress_core.rules.table import nearest_table
-    from compress_core.spec.shapes import mapping
+    from compress_core.pyproject.table import tables
 
-    table = nearest_table(folder, _TABLE)
-    if table is None:
-        return {}
-    given = mapping(table.data, table.place).items()
-    return {key: _said(key, value, table.place.key(key)) for key, value in given if key != _CHECK}
+    for table in tables(folder, _TABLE):
+        given = {key: value for key, value in table.data.items() if key != _CHECK}
+        if given:
+            return {key: _said(key, value, table.place.key(key)) for key, value in given.items()}
+    return {}
 
 
 def _said(key: str, value: object, place: Place) -> Said:
@@ -71,7 +72,8 @@ def _said(key: str, value: object, place: Place) -> Said:
     if key not in KEYS:
         _refuse(key, place)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise place.error(f"{key}: {shown(value)} is not accepted", "write text or a whole number")
+        written = str(value).lower() if isinstance(value, bool) else shown(value)
+        raise place.error(f"{key}: {written} is not accepted", "write text or a whole number")
     return Said(key, str(value), place)
 
 

@@ -43,6 +43,11 @@ def spec_from_flags(name: str, chosen: Mapping[str, Any]) -> Spec:
         raise UsageError(error.message, where=flag, hint=error.hint) from None
 
 
+def called(spec: Spec) -> str:
+    """What the default name of an output calls it."""
+    return spec.name or ("compressed" if spec.pipeline.steps else "converted")
+
+
 def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
     """``spec`` with what the flags say on top: ``--match`` replaces, ``--ignore`` adds."""
     select = selection(spec.pipeline.select, selecting)

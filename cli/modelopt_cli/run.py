@@ -114,6 +114,7 @@ class Run(Errand):
         if trying.print_spec:
             self.output.result(self.own(spec).to_yaml())
         elif trying.dry_run:
+            self._refuse_resuming(spec)
             self.plan(spec, what)
         else:
             run = self._reporting(spec)
@@ -122,6 +123,12 @@ class Run(Errand):
             else:
                 run._compress(spec, what)
 
+    def _refuse_resuming(self, spec: Spec) -> None:
+        """What the run would refuse, its dry run refuses as well."""
+        from compress_core.operations import refuse_resuming
+
+        refuse_resuming(self.own(spec).output, self.settings())
+
     def _reporting(self, spec: Spec) -> Run:
         """The same run, which also writes the reports that a spec names."""
         return replace(self, reporting=self.reporting.also(spec.report))
@@ -129,6 +136,8 @@ class Run(Errand):
     def plan(self, spec: Spec, what: str, *, exact: bool = False) -> None:
         """Tell what a run would do, and what gates say of that; with ``exact`` it may read data."""
         target, spec, settings = self.target(what), self.own(spec), self.settings()
+        if spec.output.on_exists == "resume":
+            self.output.note("on_exists: resume is what modelopt batch does, and no single run")
         forecast = Forecast(spec.gates, settings)
         run = self._reporting(spec)
         report = run.done(
@@ -149,7 +158,7 @@ class Run(Errand):
         if left is not None:
             self.output.note(left)
         if check is not None and check.failed:
-            raise gate_error(check, written=False)
+            raise gate_error(check, self.opening.key, written=False)
 
     def compare(self, presets: Sequence[str], *, exact: bool = False) -> None:
         """Plan a quantization with each of the presets, and show them side by side."""
@@ -187,11 +196,11 @@ class Run(Errand):
             )
         except GateRefusal as refusal:
             self._tell_verdicts(refusal.report, refusal.check)
-            raise gate_error(refusal.check, written=False) from None
+            raise gate_error(refusal.check, self.opening.key, written=False) from None
         check = guard.judged(report)
         self._tell_verdicts(report, check)
         if check.failed:
-            raise gate_error(check)
+            raise gate_error(check, self.opening.key)
 
     def _tell_verdicts(self, report: Report, check: Check) -> None:
         workspace = self.output.workspace

@@ -9,11 +9,13 @@ from compress_core.archive.broken import broken
 from compress_core.archive.end import END_MAGIC, find_directory
 from compress_core.archive.entries import LOCAL_MAGIC, Entry, read_entries, read_member
 from compress_core.archive.inflate import MemberStream
-from compress_core.archive.member import Member
+from compress_core.archive.member import DEFLATED, Member
+from compress_core.archive.stored import StoredMember
 from compress_core.errors import InputError
 from compress_core.inputs import InputFile
 from compress_core.near import did_you_mean
 from compress_core.strict_json import shown
+from compress_core.views import Sequential, Source
 
 Names = Literal["paths", "keys"]
 
@@ -71,6 +73,12 @@ class Archive:
         """The content of a member, stored or deflated, one piece after the other."""
         return MemberStream(self._file, member, checked=self.checkable)
 
+    def source(self, member: Member) -> Source | Sequential:
+        """The content of a member, as it is best read; its CRC is checked before or while it is."""
+        if member.method == DEFLATED:
+            return self.sequential(member)
+        return StoredMember(self._file, member, self.verify)
+
     def beginning(self, member: Member, count: int) -> bytes:
         """The first ``count`` bytes of a member, or all where there are fewer, without a check.
 
@@ -83,8 +91,7 @@ class Archive:
 
         :raises FormatError: it is damaged.
         """
-        for _ in self.sequential(member).chunks():
-            pass
+        self.sequential(member).verify()
 
     def _named(self, name: str) -> Member:
         if name not in self.members:

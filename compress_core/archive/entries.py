@@ -24,6 +24,9 @@ _UTF8 = 1 << 11
 # bits 1 and 2 say how hard deflate tried
 _KNOWN_FLAGS = _DESCRIBED | _UTF8 | 0b110
 
+# version 6.3 of APPNOTE.TXT, as the directory says it; Python refuses later ones, too
+_LATEST = 63
+
 # a match of 258 bytes takes two bits at least
 _MOST_INFLATED = 1032
 
@@ -117,7 +120,7 @@ def _entry(text: bytes, at: int, where: str) -> tuple[Entry, int]:
     if start > len(text):
         raise broken("the archive's directory is cut short", where)
     fixed = _CENTRAL.unpack_from(text, at)
-    magic, _, _, flags, method, _, _, crc, stored, size, *lengths, disk, _, _, header = fixed
+    magic, _, needed, flags, method, _, _, crc, stored, size, *lengths, disk, _, _, header = fixed
     ends = [start + sum(lengths[:count]) for count in (1, 2, 3)]
     if magic != b"PK\x01\x02" or ends[2] > len(text):
         raise broken("the archive's directory is damaged", where)
@@ -127,8 +130,7 @@ def _entry(text: bytes, at: int, where: str) -> tuple[Entry, int]:
     size, stored, header = extra.central_numbers(size, stored, header)
     entry = Entry(raw_name, flags, method, crc, stored, size, header)
     _check(entry, name, where)
-    if disk:
-        raise UnsupportedError("an archive in several parts", where=where)
+    _check_needs(needed & 0xFF, disk, name, where)  # the other byte names a system
     return entry, ends[2]
 
 
@@ -145,6 +147,14 @@ def _check(entry: Entry, name: str, where: str) -> None:
     if entry.size > entry.stored * _MOST_INFLATED:
         said = f"{at}: {entry.stored:,} bytes cannot inflate to {entry.size:,}"
         raise broken(said, where)
+
+
+def _check_needs(version: int, disk: int, name: str, where: str) -> None:
+    if version > _LATEST:
+        said = f"member {shown(name)}: version {version / 10} of zip, at most 6.3 is read"
+        raise UnsupportedError(said, where=where)
+    if disk:
+        raise UnsupportedError("an archive in several parts", where=where)
 
 
 def _decoded(entry: Entry, where: str) -> str:

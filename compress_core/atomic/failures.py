@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -52,8 +53,14 @@ def check_space(folder: Path, needed: int, *, temporary: int = 0, where: str | N
 def scratch_folder() -> Path:
     """The folder of temporary files; ``TMPDIR`` names it.
 
-    :raises OutputError: there is none that can be written to.
+    :raises OutputError: there is none that can be written to, or ``TMPDIR`` does not name one.
     """
+    named = os.environ.get("TMPDIR")
+    # what is no folder Python passes by in silence, and fills another disk
+    if named and not (os.path.isdir(named) and os.access(named, os.W_OK | os.X_OK)):
+        said = "TMPDIR names no folder that can be written to"
+        hint = "name one that can: export TMPDIR=/path/to/folder"
+        raise OutputError(said, where=named, hint=hint)
     try:
         return Path(tempfile.gettempdir())
     except OSError as error:
@@ -99,7 +106,8 @@ def output_error(error: OSError, target: Path, needed: int) -> OutputError:
         said = f"{_FULL[code]}: needs {human(needed)}"
         return OutputError(said if free is None else f"{said}, {human(free)} free", where=where)
     if code == errno.ENOENT:
-        return OutputError(f"no such folder: {parent}", where=where, hint=f"mkdir -p {parent}")
+        made = shlex.quote(str(parent))
+        return OutputError(f"no such folder: {parent}", where=where, hint=f"mkdir -p {made}")
     said = _SAID.get(code) or (error.strerror or "cannot be written").lower()
     return OutputError(said, where=where)
 

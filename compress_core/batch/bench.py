@@ -23,6 +23,7 @@ from compress_core.fingerprint import Fingerprint
 from compress_core.gates import Gate
 from compress_core.inputs import InputFile
 from compress_core.journal import Entry, Journal, Ledger
+from compress_core.opening import key_for
 from compress_core.operations import compress
 from compress_core.report import Report
 from compress_core.settings import Settings
@@ -128,14 +129,15 @@ class Bench:
         source = Fingerprint.of(item.source)
         _make_folder(item.target.parent)
         # what stands there is from here, or may be replaced
-        settings = replace(self._order.settings, replace=True)
+        key = key_for(item.source, self._order.settings.key)
+        settings = replace(self._order.settings, replace=True, key=key)
         said: list[str] = []
 
         def before_commit(report: Report) -> None:
             # all of it has been read by now, and the earlier output still stands
             if not source.untouched(item.source):
                 raise InputError("changed while it was read", where=str(item.source))
-            said.extend(judged(report, self._order.gates, self._order.settings))
+            said.extend(judged(report, self._order.gates, settings))
 
         report = compress(
             item.source, item.target, self._order.spec, settings, before_commit=before_commit
@@ -143,12 +145,11 @@ class Bench:
         return source, replace(report, notes=(*report.notes, *said))
 
     def _digest(self, item: Item) -> str:
-        """Of all that decides what becomes of an input, besides the tool itself."""
+        """Of all that decides the bytes of an output or whether it may appear, besides the tool."""
         settings = self._order.settings
         decides = {
             "spec": self._order.spec.config(),
             "on_nonfinite": settings.on_nonfinite,
-            "on_unmatched": settings.on_unmatched,
             "baselines": self._baselines,
             **({} if settings.key is None else {"key": settings.key}),
         }

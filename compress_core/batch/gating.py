@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from compress_core.checking import check_report
 from compress_core.errors import GateError
@@ -27,24 +28,32 @@ def judged(report: Report, gates: Sequence[Gate], settings: Settings) -> Sequenc
         raise GateError(
             told(breaches),
             where=report.source,
-            hint=_next(found.failed[0], shlex.quote(report.source)),
+            hint=_next(found.failed[0], _typed(report, settings), report.spec),
             breaches=breaches,
         )
     return found.notes
 
 
-def _next(verdict: Verdict, source: str) -> str:
+def _typed(report: Report, settings: Settings) -> str:
+    """The input as it is typed, with the key of its weights."""
+    source = shlex.quote(report.source)
+    return source if settings.key is None else f"{source} --key {shlex.quote(settings.key)}"
+
+
+def _next(verdict: Verdict, source: str, config: Mapping[str, Any]) -> str:
     """A command that helps with a verdict; what it is of has not been written."""
-    said = _look(verdict, source)
+    said = _look(verdict, source, config)
     if verdict.baseline is None:
         return said
     return f"{said} — or, if it is meant to grow, delete its line in {verdict.baseline}"
 
 
-def _look(verdict: Verdict, source: str) -> str:
+def _look(verdict: Verdict, source: str, config: Mapping[str, Any]) -> str:
     spec = verdict.limit.origin.file
     if spec is None:
         return f"modelopt plan {source} --compare W8A16,W4A16,W3A16"
+    # only a batch can resume; what does not pass the gate replaces nothing
+    force = " --force" if config.get("output", {}).get("on_exists") == "resume" else ""
     if verdict.gate.measures.reads in ("errors", "zeros"):
-        return f"modelopt compress {source} --spec {shlex.quote(spec)} --gate-before-write"
+        return f"modelopt compress {source} --spec {shlex.quote(spec)} --gate-before-write{force}"
     return f"modelopt plan {source} --spec {shlex.quote(spec)}"

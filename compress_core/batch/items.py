@@ -11,6 +11,7 @@ from pathlib import Path
 from compress_core.batch.root import settled
 from compress_core.batch.search import Search
 from compress_core.errors import UsageError
+from compress_core.opening import stem
 
 _SUFFIX = ".safetensors"
 
@@ -90,4 +91,6 @@ def _item(source: str, top: str, folder: Path) -> Item:
         hint = f"--root {shlex.quote(os.path.dirname(path))}"
         raise UsageError("not below the root", where=source, hint=hint)
     target = folder / name
-    return Item(name, Path(source), target if os.path.isdir(path) else target.with_suffix(_SUFFIX))
+    if not os.path.isdir(path):
+        target = target.with_name(f"{stem(target)}{_SUFFIX}")
+    return Item(name, Path(source), target)

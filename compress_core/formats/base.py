@@ -17,11 +17,14 @@ class Format(ABC):
     :cvar summary: one line for people.
     :cvar suffixes: how its files are usually called. Content decides what a file is; where no
         format knows the content, the suffix says which one shall tell what is wrong with it.
+    :cvar trusted: whether people take what has its suffix for safe to load anywhere; what has it
+        and is something else is refused.
     """
 
     id: ClassVar[str]
     summary: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
+    trusted: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -30,6 +33,11 @@ class Format(ABC):
 
         :param head: the first 4096 bytes of a regular file; empty for a folder.
         """
+
+    @classmethod
+    def suffixes_of(cls, head: bytes) -> tuple[str, ...]:
+        """How a file with this content may be called."""
+        return cls.suffixes
 
     @classmethod
     @abstractmethod

@@ -18,7 +18,7 @@ _FEW = 3
 class Breach:
     """A limit that was exceeded, as plain values: it may come from another process.
 
-    :ivar title: what was limited: ``error layers.*.mlp.* in out/tiny``.
+    :ivar title: what was limited: ``error layers.*.mlp.* in out/tiny.safetensors``.
     :ivar message: figure and limit, for those who know which file is meant.
     :ivar kind: ``max``, ``min`` or ``max_growth``.
     :ivar now: what was measured, in the metric's unit; ``None`` what is infinite.
@@ -37,7 +37,7 @@ class Breach:
     def of(cls, verdict: Verdict) -> Self:
         """What a failed verdict says."""
         return cls(
-            title=wording.label(verdict, alone=False),
+            title=wording.title(verdict, alone=False),
             message=wording.breach(verdict),
             metric=verdict.gate.metric,
             kind=verdict.limit.kind,

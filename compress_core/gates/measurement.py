@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compress_core.errors import UsageError
@@ -22,6 +22,7 @@ _AGAINST = "name the original: --against ORIGINAL"
 class TensorMeasure:
     """One tensor.
 
+    :ivar same_as: the tensor that it is another name of; its figures are those of that one.
     :ivar stored: bytes that it takes.
     :ivar plain: bytes that its values take in their original dtype, uncompressed.
     :ivar is_weight: whether it is a float that can have an error.
@@ -36,6 +37,20 @@ class TensorMeasure:
     is_weight: bool
     measured: ErrorResult | None = None
     zeros: int | None = None
+    same_as: str | None = None
+
+
+def with_aliases(
+    owners: Iterable[TensorMeasure], aliases: Mapping[str, str]
+) -> tuple[TensorMeasure, ...]:
+    """``owners``, and their other names."""
+    known = {tensor.name: tensor for tensor in owners}
+    others = (
+        replace(known[owner], name=name, same_as=owner)
+        for name, owner in aliases.items()
+        if owner in known
+    )
+    return (*known.values(), *others)
 
 
 @dataclass(frozen=True)
@@ -57,20 +72,25 @@ class Measurement:
     @classmethod
     def of_report(cls, report: Report) -> Measurement:
         """What a run has written, or is about to."""
+        aliases = {one.name: one.tied_to for one in report.tensors if one.tied_to is not None}
         return cls(
             path=report.target or report.source,
             nbytes=report.totals.bytes_out,
-            tensors=tuple(
-                TensorMeasure(
-                    name=tensor.name,
-                    elements=tensor.elements,
-                    stored=tensor.bytes_out,
-                    plain=tensor.bytes_in,
-                    is_weight=tensor.reference_square is not None,
-                    measured=tensor.measured or _unchanged(tensor.reference_square),
-                    zeros=tensor.zeros,
-                )
-                for tensor in report.tensors
+            tensors=with_aliases(
+                (
+                    TensorMeasure(
+                        name=tensor.name,
+                        elements=tensor.elements,
+                        stored=tensor.bytes_out,
+                        plain=tensor.bytes_in,
+                        is_weight=tensor.reference_square is not None,
+                        measured=tensor.measured or _unchanged(tensor.reference_square),
+                        zeros=tensor.zeros,
+                    )
+                    for tensor in report.tensors
+                    if tensor.tied_to is None
+                ),
+                aliases,
             ),
             plain_bytes=report.totals.bytes_in,
             original=report.source,
@@ -79,7 +99,7 @@ class Measurement:
     @property
     def tensor_bytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(tensor.stored for tensor in self.tensors)
+        return sum(tensor.stored for tensor in distinct(self.tensors))
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form: sizes."""
@@ -102,6 +122,11 @@ def _unchanged(reference_square: float | None) -> ErrorResult | None:
 Tensors = Sequence[TensorMeasure]
 
 
+def distinct(tensors: Iterable[TensorMeasure]) -> Tensors:
+    """``tensors``, whose data count once under however many names."""
+    return list({tensor.same_as or tensor.name: tensor for tensor in tensors}.values())
+
+
 def figure(metric: str, of: Measurement, tensors: Tensors | None = None) -> float | None:
     """The metric of some tensors, or (``None``) of the whole file.
 
@@ -110,7 +135,7 @@ def figure(metric: str, of: Measurement, tensors: Tensors | None = None) -> floa
     """
     if tensors is None and metric in _OF_FILES:
         return _OF_FILES[metric](of)
-    return _OF_TENSORS[metric](of, of.tensors if tensors is None else tensors)
+    return _OF_TENSORS[metric](of, distinct(of.tensors if tensors is None else tensors))
 
 
 def _size(of: Measurement) -> float:

@@ -29,9 +29,17 @@ def label(verdict: Verdict, *, alone: bool) -> str:
 
     :param alone: whether it is the only file, which then need not be named where tensors are.
     """
-    gate = verdict.gate
     shown = Path(verdict.file).name if alone else verdict.file
-    shown = shown.removesuffix(".safetensors")
+    return _labelled(verdict, shown.removesuffix(".safetensors"), alone=alone)
+
+
+def title(verdict: Verdict, *, alone: bool) -> str:
+    """The same for those who have no table: the file is called as it is."""
+    return _labelled(verdict, Path(verdict.file).name if alone else verdict.file, alone=alone)
+
+
+def _labelled(verdict: Verdict, shown: str, *, alone: bool) -> str:
+    gate = verdict.gate
     if verdict.baseline is not None:
         what = "growth" if gate.metric == "size" else f"{gate.metric} growth"
         file = "" if alone else f" {shown}"
@@ -111,7 +119,8 @@ def breach(verdict: Verdict) -> str:
     if verdict.before is not None:
         said += f" vs {verdict.baseline}, {_was(verdict, verdict.before)}"
     others = len(verdict.breaches) - 1
-    return f"{said}, and {others} more of {verdict.measured} tensors are" if others > 0 else said
+    verb = "is" if others == 1 else "are"
+    return f"{said}, and {others} more of {verdict.measured} tensors {verb}" if others > 0 else said
 
 
 def place(origin: Origin) -> str:
@@ -124,8 +133,9 @@ def beyond(verdict: Verdict) -> str:
     worst = [f"{one.name} {_breaking(verdict, one)}" for one in verdict.breaches[:_FEW]]
     more = len(verdict.breaches) - len(worst)
     rest = f" and {more} more" if more else ""
+    noun = "tensor" if verdict.measured == 1 else "tensors"
     return (
-        f"{len(verdict.breaches)} of {verdict.measured} tensors beyond the limit:"
+        f"{len(verdict.breaches)} of {verdict.measured} {noun} beyond the limit:"
         f" {', '.join(worst)}{rest}"
     )
 

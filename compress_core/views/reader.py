@@ -43,6 +43,7 @@ class ViewReader(Reader):
         one source.
     :param metadata: strings to be carried along.
     :param aliases: tensor → the tensor, earlier in order, that it shares all its elements with.
+    :param besides: bytes of the file that belong to something else.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ViewReader(Reader):
         metadata: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
+        besides: int = 0,
     ) -> None:
         self.path = path
         self.infos = {placed.info.name: placed.info for placed in tensors}
@@ -63,6 +65,7 @@ class ViewReader(Reader):
         self.notes = list(notes)
         self.aliases = dict(aliases or {})
         self._file = file
+        self._besides = besides
         self._spool = Spool(str(path))
         places = Places(self._spool, str(path))
         self._tensors = {
@@ -99,8 +102,8 @@ class ViewReader(Reader):
         return bytes(data[start - first * item : stop - first * item])
 
     def size(self) -> int:
-        """Bytes of the file."""
-        return self._file.size
+        """Bytes of the file, less what belongs to something else."""
+        return self._file.size - self._besides
 
     def spooled(self) -> int:
         """Bytes of what cannot be read at random where it stands and was not copied yet."""

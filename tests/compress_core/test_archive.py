@@ -123,6 +123,7 @@ def test_members_are_placed_in_the_order_of_the_directory(path: Path) -> None:
         [Part(b"a", flags=8, behind=numbers(Part(b"a"), "<I2Q"))],
         [Part(b"a", flags=8, behind=numbers(Part(b"a"), "<I2Q", magic=b""))],
         [Part("ü".encode(), flags=0x800)],
+        [Part(b"a", central={"needed": 0x0300 + 63})],
         [Part(b"a", local_extra=extra(0x4246, b"ZZZ"), comment=b"PK\x05\x06")],
         [
             Part(
@@ -258,6 +259,7 @@ UNSUPPORTED = {
     "in parts": build([A], end={"disk": 1}),
     "in parts, says zip64": build([A], end64={"disks": 2}),
     "a member on another disk": build([Part(b"a", central={"disk": 1})]),
+    "a later version": build([Part(b"a", central={"needed": 64})]),
 }
 
 
@@ -490,3 +492,23 @@ def test_mutants_raise_one_kind_of_error_or_keep_their_content(seed: int, path: 
             accepted += 1
             assert sorted(found.values()) == sorted(good[index].values())
     assert 0 < accepted < 300
+
+
+def test_a_source_has_the_bytes_of_its_member_alone(path: Path) -> None:
+    content = zipped({"a": b"first", "b": b"second"}, STORED)
+    with opened(path, content) as archive:
+        source = archive.source(archive.members["b"])
+        assert not isinstance(source, Sequential)
+        buffer = bytearray(3)
+        source.read_into(memoryview(buffer), 2)
+        assert buffer == b"con"
+        for start in (-1, 4, 9):
+            with pytest.raises(IndexError):
+                source.read_into(memoryview(buffer), start)
+    with opened(path, content.replace(b"second", b"sekond")) as archive:
+        source = archive.source(archive.members["b"])
+        assert not isinstance(source, Sequential)
+        with pytest.raises(FormatError, match="CRC"):
+            source.read_into(memoryview(buffer), 0)
+    with opened(path, zipped({"a": ZEROS}, DEFLATED)) as archive:
+        assert isinstance(archive.source(archive.members["a"]), Sequential)

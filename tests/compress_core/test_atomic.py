@@ -23,6 +23,7 @@ from compress_core.atomic import (
     check_space,
     refuse_input,
     refuse_nested,
+    scratch_folder,
     write_text,
 )
 from compress_core.errors import OutputError, OutputExistsError
@@ -620,3 +621,23 @@ def test_order_of_system_calls(tmp_path: Path) -> None:
         pytest.skip("tracing is not allowed here")
     seen = re.findall(r"(pwrite64|fsync|rename)\w*\(", log.read_text())
     assert seen[-4:] == ["pwrite64", "fsync", "rename", "fsync"]
+
+
+@pytest.mark.parametrize("name", ["absent", "file"])
+def test_a_folder_of_temporary_files_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+    with pytest.raises(OutputError, match="TMPDIR names no folder") as caught:
+        scratch_folder()
+    assert caught.value.where == str(tmp_path / name)
+    monkeypatch.setenv("TMPDIR", "")
+    scratch_folder()
+
+
+def test_a_missing_folder_can_be_made_as_the_hint_says(tmp_path: Path) -> None:
+    folder = tmp_path / "no such"
+    with pytest.raises(OutputError) as caught:
+        PartFile(folder / "out", replace=False)
+    assert caught.value.hint == f"mkdir -p '{folder}'"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,22 @@ def test_is_named(tmp_path: Path, head: bytes, name: str, hint: str, suffix: str
 @pytest.mark.parametrize("head", [b"", b"{}", bytes(4096), b"PK\x05\x06" + bytes(18), b"\x08"])
 def test_what_is_not_known_has_no_name(head: bytes) -> None:
     assert name_foreign(head) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("a b.npz.gz", "gunzip < 'a b.npz.gz' > 'a b.npz'"),
+        ("a b.npz", "gunzip < 'a b.npz' > 'a b.npz.unpacked'"),
+    ],
+)
+def test_what_to_type_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(gzip.compress(b"weights"))
+    with pytest.raises(InputError) as caught:
+        open_weights(name)
+    assert caught.value.hint == f"unpack it first: {command}"
+    subprocess.run(command, shell=True, check=True)
+    assert Path(command.rpartition("> ")[2].strip("'")).read_bytes() == b"weights"

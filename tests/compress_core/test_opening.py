@@ -12,9 +12,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from compress_core import compress, from_config, open_logical, open_weights
-from compress_core.errors import FormatError, InputError, UnsupportedError
+from compress_core.errors import FormatError, InputError, UnsupportedError, UsageError
 from compress_core.layouts.packed import Packed
-from compress_core.opening import looks_like_weights
+from compress_core.opening import looks_like_weights, refuse_misnamed, stem
+from tests.compress_core.formats.torch.assembler import SIX, mapping, tensor, zipped
 
 QUANTIZE = from_config({"version": 1, "passes": [{"pass": "quantize", "bits": 4}]})
 
@@ -127,3 +128,70 @@ def test_weights_are_told_from_other_files_by_content_or_name(
     assert looks_like_weights(tmp_path / "absent.safetensors")
     (tmp_path / "README.md").write_text("about them")
     assert not looks_like_weights(tmp_path / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("f.onnx", "npz", "called .onnx, and by its content it is NumPy: .npy and .npz"),
+        ("i.h5", "pt", "called .h5, and by its content it is PyTorch"),
+        ("d.npz", "npy", "called .npz, and by its content it is like .npy"),
+        ("d.NPY", "npz", "called .NPY, and by its content it is like .npz"),
+        ("t.pth.tar", "npz", "called .pth.tar, and by its content it is NumPy"),
+        ("m.safetensors.gz", "safetensors", "called .gz, and by its content it is one safetensors"),
+        ("t.pth.tar", "pt", None),
+        ("t.v2", "pt", None),
+        (".npz", "npy", None),
+        ("d.npz", "npz", None),
+        ("d.npy", "npy", None),
+        ("d", "npy", None),
+    ],
+)
+def test_a_suffix_that_promises_something_else_is_told(
+    tmp_path: Path, weights: Path, name: str, content: str, said: str | None
+) -> None:
+    floats = np.zeros((2, 3), np.float32)
+    path = tmp_path / name
+    with path.open("wb") as file:
+        if content == "npz":
+            np.savez(file, a=floats)
+        elif content == "npy":
+            np.save(file, floats)
+        elif content == "pt":
+            file.write(zipped(mapping({"a": tensor()}), {"0": SIX}))
+        else:
+            file.write(weights.read_bytes())
+    with open_weights(path) as reader:
+        notes = [note for note in reader.notes if note.startswith("called")]
+    assert len(notes) == (said is not None)
+    assert all(note.startswith(said or "") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("y.npy", "y.safetensors"),
+        ("a b/x.bin", "'a b/x.safetensors'"),
+        ("t.pth.tar", "t.safetensors"),
+        ("m.onnx", "m.safetensors"),
+    ],
+)
+def test_an_output_is_not_called_like_another_kind(name: str, better: str) -> None:
+    with pytest.raises(UsageError, match="be a safetensors file") as caught:
+        refuse_misnamed(Path(name))
+    assert (caught.value.where, caught.value.hint) == (name, f"-o {better}")
+
+
+@pytest.mark.parametrize(
+    "name", ["y.safetensors", "Y.SAFETENSORS", "y", "y.v2", ".bin", "y.weights"]
+)
+def test_any_other_name_will_do(name: str) -> None:
+    refuse_misnamed(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [("a.pth.tar", "a"), ("a.b.pt", "a.b"), ("a.v2", "a"), ("a", "a"), (".bin", ".bin")],
+)
+def test_the_stem_of_a_name(name: str, short: str) -> None:
+    assert stem(Path("x") / name) == short

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from compress_core import compress, from_config, open_logical, operations, plan, restore
+import compress_core
+from compress_core import Settings, compress, from_config, open_logical, operations, plan, restore
 from compress_core.errors import FormatError
 from compress_core.opening import open_weights
+from tests.compress_core.formats.torch.assembler import mapping, storage, tensor, zipped
 from tests.independent import packed_reader
 
 EMBED, HEAD, OTHER = "embed.weight", "lm_head.weight", "layer.weight"
@@ -67,7 +71,7 @@ def test_both_names_stay_the_same_tensor(
     assert found[EMBED].any()
     by_name = {one.name: one for one in report.tensors}
     assert by_name[HEAD].measured == by_name[EMBED].measured
-    assert by_name[HEAD].tied_to == EMBED
+    assert by_name[HEAD].tied_to == (EMBED if layout == "packed" else None)
     assert by_name[EMBED].tied_to is None
 
 
@@ -124,12 +128,128 @@ def test_what_is_treated_apart_is_stored_apart_and_said(tied: Path, tmp_path: Pa
     target = tmp_path / "small.safetensors"
     report = compress(tied, target, spec({**QUANTIZE, "ignore": [HEAD]}))
     assert HEAD in stored_names(target)
-    assert any("shared their data" in note and HEAD in note for note in report.notes)
+    assert any("share their data" in note and HEAD in note for note in report.notes)
 
 
 def test_dense_says_that_it_stores_them_twice(tied: Path, tmp_path: Path) -> None:
     report = compress(tied, tmp_path / "d.safetensors", spec(QUANTIZE, output={"layout": "dense"}))
     assert any(f"{HEAD} = {EMBED}" in note for note in report.notes)
+
+
+def pytorch(path: Path, data: Mapping[str, NDArray[np.float32]], names: Mapping[str, str]) -> None:
+    """A zip of PyTorch: name → the storage that it is all of."""
+    entries: dict[str | int, bytes] = {
+        name: tensor(
+            storage(key=key, count=data[key].size), data[key].shape, (data[key].shape[1], 1)
+        )
+        for name, key in names.items()
+    }
+    content = zipped(mapping(entries), {key: array.tobytes() for key, array in data.items()})
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def data() -> dict[str, NDArray[np.float32]]:
+    rng = np.random.default_rng(4)
+    return {key: rng.standard_normal((32, 64), dtype=np.float32) for key in "012"}
+
+
+def test_ties_of_pytorch(tmp_path: Path, data: dict[str, NDArray[np.float32]]) -> None:
+    source, target = tmp_path / "m.bin", tmp_path / "m.safetensors"
+    pytorch(source, data, {"a": "0", "b": "1", "c": "0", "d": "0"})
+    report = compress(source, target, spec(QUANTIZE))
+    assert {one.name: one.tied_to for one in report.tensors if one.tied_to} == {"c": "a", "d": "a"}
+    assert report.totals.elements == 2 * 2048
+    assert report.totals.tensor_bytes_in == 2 * 8192
+    check(target, "bits_per_weight", report.totals.bits_per_weight)
+    check(target, "error", report.totals.measured.error if report.totals.measured else None)
+    restore(target, tmp_path / "back.safetensors")
+    found = load_file(tmp_path / "back.safetensors")
+    assert found["a"].tobytes() == found["c"].tobytes() == found["d"].tobytes()
+    assert found["b"].tobytes() != found["a"].tobytes()
+
+
+def check(path: Path, metric: str, expected: float | None) -> None:
+    """What a gate measures of a packed file is what its run has said."""
+    (gate,) = from_config({"version": 1, "gates": [{"metric": metric, "max": 1000}]}).gates
+    (verdict,) = compress_core.check([path], [gate]).verdicts
+    assert verdict.now == pytest.approx(expected, rel=1e-12)
+
+
+def test_another_name_alone_is_measured_as_its_tensor(
+    tmp_path: Path, data: dict[str, NDArray[np.float32]]
+) -> None:
+    source, target = tmp_path / "m.bin", tmp_path / "m.safetensors"
+    pytorch(source, data, {"a": "0", "b": "1", "c": "0"})
+    compress(source, target, spec(QUANTIZE))
+    found = {}
+    for name in ("a", "c"):
+        gates = [{"metric": "tensor_bytes", "max": "1 GB", "match": name}]
+        (gate,) = from_config({"version": 1, "gates": gates}).gates
+        found[name] = compress_core.check([target], [gate]).verdicts[0].now
+    assert found["c"] == found["a"] > 1000
+
+
+def test_the_rest_of_a_checkpoint_is_no_compression(
+    tmp_path: Path, data: dict[str, NDArray[np.float32]]
+) -> None:
+    source, target = tmp_path / "trainer.pt", tmp_path / "m.safetensors"
+    inner: dict[str | int, bytes] = {
+        name: tensor(storage(key=key, count=2048), (32, 64), (64, 1))
+        for name, key in (("w", "0"), ("exp_avg", "1"), ("exp_avg_sq", "2"))
+    }
+    root: dict[str | int, bytes] = {
+        "model": mapping({"w": inner.pop("w")}),
+        "optimizer": mapping({"state": mapping({0: mapping(inner)})}),
+    }
+    source.write_bytes(zipped(mapping(root), {key: one.tobytes() for key, one in data.items()}))
+    totals = compress(source, target, spec()).totals
+    assert source.stat().st_size > 3 * 8192
+    assert totals.bytes_in == pytest.approx(8192, abs=2000)
+    assert totals.ratio == pytest.approx(1, abs=0.2)
+
+
+def test_several_names_with_another_fate_than_the_first(
+    tmp_path: Path, data: dict[str, NDArray[np.float32]]
+) -> None:
+    source, target = tmp_path / "m.bin", tmp_path / "m.safetensors"
+    pytorch(source, data, {"a": "0", "b": "0", "c": "0"})
+    report = compress(source, target, spec({**QUANTIZE, "ignore": ["a"]}))
+    assert {one.name: one.tied_to for one in report.tensors} == {"a": None, "b": None, "c": "b"}
+    assert any("a" in note and "treated differently" in note for note in report.notes)
+
+
+def test_an_index_may_part_what_a_shard_ties(
+    tmp_path: Path, data: dict[str, NDArray[np.float32]]
+) -> None:
+    """A name of the second shard stands for what that one has, not for its namesake elsewhere."""
+    folder, back = tmp_path / "m", tmp_path / "back"
+    folder.mkdir()
+    shards = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    pytorch(folder / shards[0], {"0": data["0"]}, {EMBED: "0"})
+    pytorch(folder / shards[1], {"0": data["1"]}, {EMBED: "0", HEAD: "0"})
+    index = {"metadata": {}, "weight_map": {EMBED: shards[0], HEAD: shards[1]}}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    for layout in ("packed", "dense"):
+        small = tmp_path / layout
+        asked = spec({**QUANTIZE, "match": [EMBED]}, output={"layout": layout})
+        report = compress(folder, small, asked)
+        assert report.totals.tensor_bytes_in == 2 * 8192
+        restore(small, back, Settings(replace=True))
+        with open_logical(back) as reader:
+            assert reader.read_bytes(HEAD, 0, 8192) == data["1"].tobytes()
+            assert reader.read_bytes(EMBED, 0, 8192) != data["1"].tobytes()
+
+
+def test_ties_of_a_folder(tmp_path: Path, data: dict[str, NDArray[np.float32]]) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    pytorch(folder / "pytorch_model.bin", data, {EMBED: "0", OTHER: "1", HEAD: "0"})
+    report = compress(folder, tmp_path / "small", spec(QUANTIZE))
+    assert report.totals.tensor_bytes_in == 2 * 8192
+    with open_logical(tmp_path / "small") as reader:
+        assert reader.aliases == {HEAD: EMBED}
+        assert reader.shards[HEAD] == reader.shards[EMBED]
 
 
 @pytest.mark.parametrize(

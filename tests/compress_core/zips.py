@@ -20,7 +20,7 @@ class Part:
     """One member; what is ``None`` is what it should be.
 
     :ivar local: fields of its own header that are wrong: flags, method, crc, stored, size, name.
-    :ivar central: the same for the directory, and ``disk`` and ``header``.
+    :ivar central: the same for the directory, and ``disk``, ``header`` and ``needed`` (version).
     :ivar hidden: the directory does not name it.
     """
 
@@ -120,8 +120,8 @@ def _local(part: Part) -> bytes:
 
 
 def _central(part: Part, at: int) -> bytes:
-    says = {"disk": 0, "header": at, **part.fields(part.central)}
-    fixed = struct.pack("<6H", 20, 20, says["flags"], says["method"], 0, 33)
+    says = {"disk": 0, "header": at, "needed": 20, **part.fields(part.central)}
+    fixed = struct.pack("<6H", 20, says["needed"], says["flags"], says["method"], 0, 33)
     fixed += struct.pack("<3I", says["crc"], says["stored"], says["size"])
     lengths = (len(says["name"]), len(part.central_extra), len(part.comment))
     fixed += struct.pack("<5H", *lengths, says["disk"], 0)

@@ -60,10 +60,22 @@ def test_values_are_as_typed(project: Path) -> None:
 
 def test_the_nearest_table_counts_alone(project: Path) -> None:
     write(project, "jobs = 2")
-    write(project / "deep", "paths = []", table="[tool.modelopt.check]")
-    assert project_of(project / "deep") == {}
+    write(project / "deep", 'color = "never"')
+    assert set(project_of(project / "deep")) == {"color"}
     write(project / "deep", "x = 1", table="[tool.other]")
     assert set(project_of(project / "deep")) == {"jobs"}
+
+
+@pytest.mark.parametrize("table", ["[tool.modelopt.check]\npaths = []", "[tool.modelopt]"])
+def test_a_table_without_limits_leaves_those_above(project: Path, table: str) -> None:
+    write(project, "jobs = 2")
+    write(project / "deep", table=table)
+    assert set(project_of(project / "deep")) == {"jobs"}
+
+
+def test_a_large_file_of_others_is_not_in_the_way(cli: Any, project: Path) -> None:
+    write(project, "#" * 1_100_000, table="# nothing")
+    assert cli("list", "layouts").code == 0
 
 
 def test_a_damaged_file_of_others_is_not_in_the_way(cli: Any, project: Path, weights: Path) -> None:
@@ -85,7 +97,7 @@ def test_a_damaged_file_of_others_is_not_in_the_way(cli: Any, project: Path, wei
         ("on-exists = 'replace'", "only a spec or a flag can say on-exists", "put it into a spec"),
         ("quantize = {bits = 4}", "only a spec or a flag can say quantize", "put it into a spec"),
         ("gates = []", "gates is of the gate", "under [tool.modelopt.check]"),
-        ("jobs = true", "jobs: True is not accepted", "a whole number"),
+        ("jobs = true", "jobs: true is not accepted", "a whole number"),
         ("jobs = 1.5", "jobs: 1.5 is not accepted", "a whole number"),
         ("color = []", "color: [] is not accepted", "text"),
     ],
@@ -103,6 +115,7 @@ def test_mistakes_have_a_line_and_a_hint(project: Path, line: str, message: str,
     ("line", "message", "hint"),
     [
         ("jobs = 0", "jobs: 0 is not in the range", "see modelopt quantize --help"),
+        ("max-memory = '64 MiB'", "max-memory: 64.00 MiB of memory is too little", "'72 MiB'"),
         ("max-memory = '10M'", "max-memory: unknown unit in size '10M'", "'10 MiB'"),
         ("color = 'blue'", "color: 'blue' is not one of", "see modelopt quantize --help"),
         ("progress = 1", "progress: '1' is not one of", "see modelopt quantize --help"),
@@ -127,10 +140,10 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_project(
         return err.partition(" of memory is too little")[0].removeprefix("error: ")
 
     write(project, "max-memory = '1 MiB'")
-    assert said() == "1.00 MiB"
+    assert said() == "max-memory: 1.00 MiB"
     monkeypatch.setenv("MODELOPT_CLI_MAX_MEMORY", "2 MiB")
-    assert said() == "2.00 MiB"
-    assert said("--max-memory", "3 MiB") == "3.00 MiB"
+    assert said() == "MODELOPT_CLI_MAX_MEMORY: 2.00 MiB"
+    assert said("--max-memory", "3 MiB") == "--max-memory: 3.00 MiB"
 
 
 def test_talk_is_set_as_well(cli: Any, project: Path, weights: Path) -> None:

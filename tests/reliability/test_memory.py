@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.reliability.peak import MIB, peak
 from tests.reliability.tool import Tool
 
-MIB = 1024**2
 LARGE = 320 * MIB
 
 
@@ -31,25 +28,6 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     assert found.run("quantize", "large", "--bits", "2", "-o", "small").code == 0
     yield found
     shutil.rmtree(found.folder)  # hundreds of megabytes, which pytest would keep for a while
-
-
-MEASURE = """
-import resource, subprocess, sys
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode)
-"""
-
-
-def peak(tool: Tool, *arguments: str | Path, code: int = 0) -> int:
-    """The most memory that a command had, in bytes.
-
-    A small process starts it: a large one, as that of the tests, would hand down its own figure.
-    """
-    measured = replace(tool, prefix=(sys.executable, "-c", MEASURE, *tool.prefix))
-    ran = measured.run(*arguments)
-    assert ran.code == code, ran.err
-    return int(ran.out) * (1024 if sys.platform == "linux" else 1)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from compress_core.batch import (
 )
 from compress_core.errors import OutputError, UsageError
 from compress_core.gates import Judge
+from compress_core.opening import keys_for
 from compress_core.spec import Spec
 from modelopt_cli.batch_options import Gathering, Sharing
 from modelopt_cli.batching import Batching
@@ -84,6 +85,7 @@ def command(
     for note in gathered.notes:
         output.note(note)
     folder = gathering.output_dir
+    keys_for([item.source for item in gathered.items], opening.key)
     items = _checked(gathered, folder, shard, replace=_may_replace(asked, replacing))
     size = sharing.processes(len(items))
     setup = Setup.of(
@@ -158,7 +160,8 @@ def _tell(outcomes: tuple[Outcome, ...], output: Output) -> None:
     kept = sum((Counter(outcome.kept) for outcome in outcomes), Counter())
     if kept:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in kept.most_common())
-        output.note(f"{kept.total()} tensors kept in all: {reasons}")
+        noun = "tensor" if kept.total() == 1 else "tensors"
+        output.note(f"{kept.total()} {noun} kept in all: {reasons}")
     for outcome in outcomes:
         if outcome.error is not None:
             output.error(outcome.error)

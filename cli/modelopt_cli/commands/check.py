@@ -16,7 +16,7 @@ from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Comparing
 from modelopt_cli.options import Announcing, Choosing, Limiting, Opening, Recording
-from modelopt_cli.outcome import kept_verdict, show, write_reports
+from modelopt_cli.outcome import kept_verdict, show, withdraw_reports, write_reports
 from modelopt_cli.render.of_check import CheckResult
 
 
@@ -64,6 +64,7 @@ def command(
     from the record of a packed file or from --against. What a gate finds nothing to measure in is
     an error: an empty check is never a pass.
     """
+    withdraw_reports(recording.report)
     asked = asked_for(paths, comparing, choosing, spec)
     _look_at_reports(recording, asked, comparing, against)
     keep_freed_memory()
@@ -87,7 +88,7 @@ def command(
         write_reports(result, recording, replace=True)
         show(result, output, announcing)
     if found.failed:
-        raise gate_error(found)
+        raise gate_error(found, opening.key)
 
 
 def _look_at_reports(

@@ -10,7 +10,7 @@ from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
 from modelopt_cli.gate_options import Guarding
 from modelopt_cli.options import Trying
-from modelopt_cli.request import asks_for_passes, spec_asked
+from modelopt_cli.request import asks_for_passes, called, spec_asked
 from modelopt_cli.run import Run, runs_passes, source_argument
 
 
@@ -34,5 +34,4 @@ def command(
     Without passes it is only converted to safetensors, value for value.
     """
     asked = spec_asked(passes, spec)
-    what = "compressed" if asked.pipeline.steps else "converted"
-    run.do(asked, asked.name or what, trying, guarding)
+    run.do(asked, called(asked), trying, guarding)

@@ -16,7 +16,7 @@ from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import Choosing, Limiting, Opening, Replacing, Reporting, Showing
+from modelopt_cli.options import Choosing, Limiting, OpeningTwo, Replacing, Reporting, Showing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_difference import DifferenceResult
 from modelopt_cli.request import selection
@@ -39,13 +39,13 @@ _FEW = 5
     is_flag=True,
     help="Exit with 1 if anything differs, like git diff.",
 )
-@takes(Opening, Choosing, Limiting, Showing, Reporting, Replacing)
+@takes(OpeningTwo, Choosing, Limiting, Showing, Reporting, Replacing)
 def command(
     output: Output,
     source: Path,
     other: Path,
     exit_code: bool,
-    opening: Opening,
+    openingtwo: OpeningTwo,
     choosing: Choosing,
     limiting: Limiting,
     showing: Showing,
@@ -57,6 +57,7 @@ def command(
     \b
     modelopt diff model.safetensors model.quantized.safetensors
     modelopt diff ./checkpoint ./finetuned --match '*.mlp.*' --exit-code
+    modelopt diff trainer.pt trainer.pt --key-a model --key-b ema
 
     Each may be a file or a checkpoint folder; what modelopt compressed is decoded. Values are
     compared: -0 equals 0, and NaN equals NaN. Metadata and config.json are compared by their keys,
@@ -65,7 +66,7 @@ def command(
     reporting.check(replace=replacing.force, weights=(source, other))
     keep_freed_memory()
     settings = limiting.applied(
-        compress_core.Settings(key=opening.key, on_unmatched=choosing.on_unmatched)
+        compress_core.Settings(key=openingtwo.key, on_unmatched=choosing.on_unmatched)
     )
     with output.metered() as meter:
         found = compress_core.diff(
@@ -73,6 +74,7 @@ def command(
             other,
             replace(settings, progress=meter),
             select=selection(Selector(), choosing),
+            keys=(openingtwo.key_a, openingtwo.key_b),
         )
     result = DifferenceResult(found, showing.per_tensor)
     write_reports(result, reporting, replace=replacing.force)

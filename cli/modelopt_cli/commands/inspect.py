@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,6 @@ from modelopt_cli.render.of_statistics import StatisticsResult
 
 if TYPE_CHECKING:
     from compress_core import Settings
-
-Look = Callable[[Path], Contents]
 
 
 @click.command(cls=Command)
@@ -54,7 +52,7 @@ def command(
     if not stats and typed("max_memory", "jobs"):
         raise UsageError("headers are read without limits", hint="--stats reads the data")
     with _reading(output, limiting) if stats else nullcontext() as settings:
-        found, failed = _all_of(paths, lambda path: contents_of(path, opening.key, settings))
+        found, failed = _all_of(paths, opening.key, settings)
     if found:
         shown = StatisticsResult if stats else ContentsResult
         show(shown(tuple(found), showing.per_tensor), output, showing)
@@ -75,12 +73,16 @@ def _reading(output: Output, limiting: Limiting) -> Iterator[Settings]:
         yield limiting.applied(compress_core.Settings(progress=meter))
 
 
-def _all_of(paths: tuple[Path, ...], look: Look) -> tuple[list[Contents], list[ModelOptError]]:
+def _all_of(
+    paths: tuple[Path, ...], key: str | None, settings: Settings | None
+) -> tuple[list[Contents], list[ModelOptError]]:
+    from compress_core.opening import keys_for  # `--help` shall not wait for it
+
     found: list[Contents] = []
     failed: list[ModelOptError] = []
-    for path in paths:
+    for path, own in zip(paths, keys_for(paths, key), strict=True):
         try:
-            found.append(look(path))
+            found.append(contents_of(path, own, settings))
         except ModelOptError as error:
             failed.append(error)
     return found, failed

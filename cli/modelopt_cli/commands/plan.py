@@ -10,7 +10,7 @@ from compress_core.errors import UsageError
 from compress_core.presets import PRESETS, find
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.completion import next_of
-from modelopt_cli.request import asks_for_passes, spec_asked
+from modelopt_cli.request import asks_for_passes, called, spec_asked
 from modelopt_cli.run import Run, runs_passes, source_argument
 
 
@@ -48,7 +48,7 @@ def command(
     """
     if compare is None:
         asked = spec_asked(passes, spec)
-        run.plan(asked, asked.name or "compressed", exact=exact)
+        run.plan(asked, called(asked), exact=exact)
     elif passes or spec is not None:
         raise UsageError("--compare takes the place of --pass and --spec")
     else:

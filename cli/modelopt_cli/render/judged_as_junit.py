@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 from xml.etree import ElementTree
 
+from compress_core.errors import ModelOptError
 from modelopt_cli.printable import printable
 from modelopt_cli.render.base import Look, Result
 from modelopt_cli.render.judged import Finding, Judged
@@ -22,17 +23,36 @@ SUFFIX = ".xml"
 def render(result: Result, look: Look) -> str:
     """One suite; a gate without anything to compare with yet is a skipped case."""
     findings = cast(Judged, result).findings()
-    counts = {
-        "tests": len(findings),
-        "failures": sum(one.status == "fail" for one in findings),
-        "errors": 0,
-        "skipped": sum(one.status == "new" for one in findings),
-    }
-    said = {"name": "modelopt", **{key: str(count) for key, count in counts.items()}}
-    suites = ElementTree.Element("testsuites", said)
-    suite = ElementTree.SubElement(suites, "testsuite", said)
+    suite = _suite(
+        tests=len(findings),
+        failures=sum(one.status == "fail" for one in findings),
+        skipped=sum(one.status == "new" for one in findings),
+    )
     for finding, name in zip(findings, _names(findings), strict=True):
         _case(suite, finding, name)
+    return _text(suite)
+
+
+def without_verdict(error: ModelOptError) -> str:
+    """A suite of one case, which says why there is no verdict: no suite would look like a pass."""
+    suite = _suite(tests=1, errors=1)
+    case = ElementTree.SubElement(suite, "testcase", {"classname": "modelopt", "name": "check"})
+    said = {"message": printable(str(error)), "type": type(error).__name__}
+    ElementTree.SubElement(case, "error", said).text = printable(error.hint or "")
+    return _text(suite)
+
+
+def _suite(
+    *, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0
+) -> ElementTree.Element:
+    counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": skipped}
+    said = {"name": "modelopt", **{key: str(count) for key, count in counts.items()}}
+    return ElementTree.Element("testsuite", said)
+
+
+def _text(suite: ElementTree.Element) -> str:
+    suites = ElementTree.Element("testsuites", suite.attrib)
+    suites.append(suite)
     ElementTree.indent(suites)
     text = ElementTree.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'

@@ -13,8 +13,11 @@ def megabytes(count: int, *, exact: bool = True) -> str:
 
 
 def ratio(before: int, after: int, *, exact: bool = True) -> str:
-    """How many times smaller: ``2.67×``; at least that, where the bytes are an upper bound."""
-    if not after:
+    """How many times smaller: ``2.67×``; at least that, where the bytes are an upper bound.
+
+    Nothing, where there was nothing before: another name of a tensor that is stored by itself now.
+    """
+    if not after or not before:
         return NOTHING
     return f"{'' if exact else '≥'}{before / after:.2f}×"
 

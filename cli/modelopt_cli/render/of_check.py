@@ -77,7 +77,7 @@ def findings(check: Check, root: str | None) -> list[Finding]:
     return [
         Finding(
             subject=verdict.file,
-            title=wording.label(verdict, alone=alone),
+            title=wording.title(verdict, alone=alone),
             status=verdict.status,
             message=wording.sentence(verdict),
             file=seen_from(root, verdict.limit.origin.file),

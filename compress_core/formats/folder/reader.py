@@ -47,9 +47,10 @@ class FolderReader(Reader):
         self.metadata = {shard: reader.metadata[""] for shard, reader in opened}
         self.aliases = {
             name: first
-            for _, reader in opened
+            for shard, reader in opened
             for name, first in reader.aliases.items()
-            if name in self.infos and first in self.infos
+            # the index may take either name from another file
+            if self.shards.get(name) == self.shards.get(first) == shard
         }
         self.notes += [f"{shard}: {note}" for shard, reader in opened for note in reader.notes]
         self.config = self._read_config()
@@ -65,6 +66,14 @@ class FolderReader(Reader):
     def size(self) -> int:
         """Bytes of all shards that are read, and of their index."""
         return self._index_size + sum(reader.size() for reader in self._readers.values())
+
+    def stored_bytes(self, name: str) -> int:
+        """Bytes that a tensor takes in its shard."""
+        if name in self.aliases:
+            return 0
+        reader = self._readers[self.shards[name]]
+        # another name for what the index takes from elsewhere is the only one here
+        return reader.infos[name].nbytes if name in reader.aliases else reader.stored_bytes(name)
 
     def spooled(self) -> int:
         """Bytes that reading all shards will still put into the folder of temporary files."""
@@ -100,7 +109,8 @@ class FolderReader(Reader):
                 raise FormatError(said, where=str(self.path / shard))
         unmapped = sum(len(reader.infos) for reader in self._readers.values()) - len(self.infos)
         if unmapped:
-            self.notes.append(f"{unmapped} tensors are in a shard but not in the index: left out")
+            said = "1 tensor is" if unmapped == 1 else f"{unmapped} tensors are"
+            self.notes.append(f"{said} in a shard but not in the index: left out")
         held = sum(info.nbytes for info in self.infos.values())
         if index.total_size is not None and index.total_size != held:
             said = str(index.total_size)[:40]

@@ -36,6 +36,10 @@ class Numpy(Format):
         return head.startswith(MAGIC) or _first_member(head).endswith(SUFFIX.encode())
 
     @classmethod
+    def suffixes_of(cls, head: bytes) -> tuple[str, ...]:
+        return (".npy",) if head.startswith(MAGIC) else (".npz",)
+
+    @classmethod
     def open(cls, path: Path) -> Reader:
         file = InputFile(path)
         try:

@@ -14,14 +14,19 @@ from compress_core.strict_json import shown
 
 _RECORDS = re.compile(r"""['"]descr['"]\s*:\s*[\[(]""")
 
+# what Python takes between two words; str.strip and \s take more than that
+_BLANK = " \t\n"
+_GAP = rf"[{_BLANK}]*"
 # Python 2 wrote sizes as 3L
+_SIZE = r"(?:0|[1-9][0-9]{0,19})L?"
+
 _ENTRY = re.compile(
-    r"""\s*(?P<quote>['"])(?:
-      descr(?P=quote)\s*:\s*(?P<mark>['"])(?P<descr>[^'"\\]*)(?P=mark)
-    | fortran_order(?P=quote)\s*:\s*(?P<fortran_order>True|False)
-    | shape(?P=quote)\s*:\s*\((?P<shape>\s*(?:\d{1,20}L?\s*,\s*)*(?:\d{1,20}L?\s*)?)\)
-    )\s*(?:,|\Z)""",
-    re.VERBOSE | re.ASCII,
+    rf"""{_GAP}(?P<quote>['"])(?:
+      descr(?P=quote){_GAP}:{_GAP}(?P<mark>['"])(?P<descr>[^'"\\]*)(?P=mark)
+    | fortran_order(?P=quote){_GAP}:{_GAP}(?P<fortran_order>True|False)
+    | shape(?P=quote){_GAP}:{_GAP}\((?P<shape>{_GAP}(?:{_SIZE}{_GAP},{_GAP})*(?:{_SIZE}{_GAP})?)\)
+    ){_GAP}(?:,|\Z)""",
+    re.VERBOSE,
 )
 _KEYS = ("descr", "fortran_order", "shape")
 
@@ -64,10 +69,10 @@ def parse_literal(text: str, at: str, where: str) -> Literal:
 
 def _values(text: str) -> dict[str, str] | None:
     """Key → the text of its value; ``None`` when the text is anything but such a dictionary."""
-    text = text.strip()
+    text = text.lstrip(" \t").rstrip(_BLANK)
     if len(text) < 2 or (text[0], text[-1]) != ("{", "}"):
         return None
-    body = text[1:-1].rstrip()
+    body = text[1:-1].rstrip(_BLANK)
     found: dict[str, str] = {}
     place = 0
     while place < len(body):

@@ -21,6 +21,7 @@ class Safetensors(Format):
     id = "safetensors"
     summary = "one safetensors file"
     suffixes = (".safetensors",)
+    trusted = True
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:

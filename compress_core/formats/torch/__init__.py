@@ -36,13 +36,14 @@ class Torch(Format):
 
     id = "torch"
     summary = "PyTorch: .pt .pth .bin, zip and legacy"
-    suffixes = (".pt", ".pth", ".bin", ".ckpt")
+    suffixes = (".pt", ".pth", ".pth.tar", ".bin", ".ckpt")
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
         """A pickle, or a zip archive whose first member or own name is like those of PyTorch."""
         if head.startswith(_ZIP):
-            return path.suffix in cls.suffixes or _MEMBER.fullmatch(_first_member(head)) is not None
+            is_called_so = path.name.lower().endswith(cls.suffixes)
+            return is_called_so or _MEMBER.fullmatch(_first_member(head)) is not None
         return head[:1] == _PICKLE and head[1:2] in _PROTOCOLS
 
     @classmethod
@@ -58,9 +59,10 @@ class Torch(Format):
     def open_at(cls, path: Path, key: str) -> Reader:
         """Open the weights under a key, such as ``model.ema``; ``"."`` is everything.
 
+        :param key: dots at its end mean nothing, and are left away.
         :raises UsageError: no tensors are there; the hint says where some are.
         """
-        return _open(path, key)
+        return _open(path, key.rstrip(".") or key)
 
 
 def _first_member(head: bytes) -> bytes:

@@ -16,9 +16,11 @@ class Checkpoint:
     :ivar starts: key of a storage → byte of the file where its data begin.
     :ivar swapped: whether its data are big-endian.
     :ivar budget: what is left of it.
+    :ivar stored: bytes of all its storages.
     """
 
     root: object
     starts: Mapping[str, int]
     swapped: bool
     budget: Budget
+    stored: int

@@ -48,7 +48,8 @@ def open_legacy(file: InputFile) -> Checkpoint:
     keys = load(feed, facts, budget)
     storages = _in_order(keys, rebuild.storages, where)
     starts = _starts(file, feed.position, storages)
-    return Checkpoint(root, starts, False, budget)
+    stored = sum(storage.nbytes for storage in storages)
+    return Checkpoint(root, starts, False, budget, stored)
 
 
 def _check_magic(file: InputFile) -> None:

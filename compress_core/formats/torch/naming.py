@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -14,24 +13,6 @@ KNOWN = (
     *("teacher", "model_weights", "network_state_dict", "ema_state_dict"),
 )
 """What trainers call the weights, the most usual first."""
-
-_NEVER = re.compile(
-    r".*optim.*|opt|opt_states?|.*sched.*|.*scaler.*|amp|amp_state.*|.*rng.*|.*random_state.*"
-    r"|callbacks|loops|extra_state|.*meters?|history|.*sampler.*|.*loader.*|hparams"
-    r"|hyper_?parameters|args|cfg|config"
-)
-"""What holds tensors that are no weights: the state of a trainer."""
-
-
-def is_known(key: object) -> bool:
-    """Whether weights are usually kept under such a key."""
-    name = str(key).lower()
-    return not is_never(key) and (name in KNOWN or name.endswith("state_dict"))
-
-
-def is_never(key: object) -> bool:
-    """Whether what is kept under such a key are no weights, though it holds tensors."""
-    return isinstance(key, str) and _NEVER.fullmatch(key.lower()) is not None
 
 
 def by_use(keys: Iterable[object]) -> list[object]:

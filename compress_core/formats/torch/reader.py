@@ -35,6 +35,8 @@ def read_weights(file: InputFile, checkpoint: Checkpoint, key: str | None) -> Vi
     if dense > _TIMES * file.size + _MORE:
         said = f"its tensors are {human(dense)}, and the file is {human(file.size)}"
         raise UnsupportedError(said, where=where, hint="save them after .contiguous()")
+    tied = aliases(chosen.tensors)
+    own = sum(one.nbytes for name, one in chosen.tensors.items() if name not in tied)
     placed = [_placed(name, one, checkpoint) for name, one in chosen.tensors.items()]
     return ViewReader(
         file.path,
@@ -42,7 +44,8 @@ def read_weights(file: InputFile, checkpoint: Checkpoint, key: str | None) -> Vi
         placed,
         metadata=_METADATA,
         notes=chosen.notes,
-        aliases=aliases(chosen.tensors),
+        aliases=tied,
+        besides=max(0, checkpoint.stored - own),
     )
 
 

@@ -5,8 +5,9 @@
 alignment, a serial number) say nothing that is needed. Source: ``torch/serialization.py`` and
 ``caffe2/serialize/inline_container.cc``.
 
-The CRC of ``data.pkl`` and ``byteorder`` is checked. The CRCs of the data are not: rows are read at
-random, and checking would mean reading everything twice.
+The CRC of ``data.pkl`` and ``byteorder`` is checked. The CRCs of the data are not: PyTorch checks
+none at all, and there are good files with wrong ones. What ``torch.serialization.skip_data`` leaves
+to be filled in later has 0 for good, and what is changed in place through a mapping keeps the old.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def open_zip(file: InputFile) -> Checkpoint:
         key: _start(archive.members.get(f"{folder}/data/{key}"), storage, where)
         for key, storage in rebuild.storages.items()
     }
-    return Checkpoint(root, starts, _is_big_endian(archive, f"{folder}/{_ORDER}", where), budget)
+    swapped = _is_big_endian(archive, f"{folder}/{_ORDER}", where)
+    stored = sum(storage.nbytes for storage in rebuild.storages.values())
+    return Checkpoint(root, starts, swapped, budget, stored)
 
 
 def _check_head(file: InputFile) -> None:
@@ -79,14 +82,15 @@ def _folder(members: Mapping[str, Member], file: InputFile) -> str:
         raise FormatError(f"something stands outside of its folder {shown(found[0])}", where=where)
     folder = found[0]
     if any(name.startswith((f"{folder}/code/", f"{folder}/constants.pkl")) for name in members):
-        hint = "save its weights: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
+        loaded = f"torch.jit.load({where!r})"
+        hint = f"save its weights: torch.save({loaded}.state_dict(), 'weights.pt')"
         raise UnsupportedError("a TorchScript archive", where=where, hint=hint)
     return folder
 
 
 def _not_torch(file: InputFile) -> UnsupportedError:
     foreign = name_foreign(file.read(0, min(HEAD, file.size)))
-    name, hint = (foreign.name, foreign.hint) if foreign else ("a zip archive", None)
+    name, hint = (foreign.name, foreign.hint(file.path)) if foreign else ("a zip archive", None)
     return UnsupportedError(
         f"{name} without {_PICKLE}: not PyTorch", where=str(file.path), hint=hint
     )

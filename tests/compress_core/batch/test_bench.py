@@ -257,3 +257,9 @@ def test_notes_of_the_run_are_told(do: Do, out: Path, tmp_path: Path) -> None:
     assert found.kept == {"1-D": 1}
     assert list(load_file(out / path.name)) == ["bias"]
     assert replace(found, state="resumed").to_json()["bytes_in"] == path.stat().st_size
+
+
+def test_what_changes_no_byte_is_not_done_again(do: Do, item: Item) -> None:
+    assert do(item).state == "done"
+    assert do(item, settings=Settings(on_unmatched="warn")).state == "resumed"
+    assert do(item, settings=Settings(on_nonfinite="keep")).state == "done"

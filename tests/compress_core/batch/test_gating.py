@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,14 @@ def test_growth_may_be_meant(report: Report, tmp_path: Path) -> None:
     error = refused(report, Gate("size", (growth,), baseline="b.json"))
     assert "is over the limit of +1 % vs my specs/b.json, was 8 B, is 1.77 KiB" in error.message
     assert str(error.hint).endswith("delete its line in my specs/b.json")
+
+
+def test_a_hint_names_the_key_and_does_not_resume(report: Report) -> None:
+    resuming = replace(report, spec={**report.spec, "output": {"on_exists": "resume"}})
+    gate = Gate("error", (Limit("max", 0.01, WHERE),))
+    with pytest.raises(GateError) as caught:
+        judged(resuming, [gate], Settings(key="model.ema"))
+    assert caught.value.hint == (
+        "modelopt compress 'm/a b.safetensors' --key model.ema --spec 'my specs/w4.yaml'"
+        " --gate-before-write --force"
+    )

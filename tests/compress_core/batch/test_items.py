@@ -157,3 +157,9 @@ def test_a_folder_that_cannot_be_listed(make: Make) -> None:
     with pytest.raises(InputError, match="permission denied"):
         names("models")
     Path("models/closed").chmod(0o700)
+
+
+def test_a_suffix_of_two_parts_is_one(tmp_path: Path) -> None:
+    (tmp_path / "t.pth.tar").write_bytes(b"x")
+    (item,) = gather([str(tmp_path / "t.pth.tar")], tmp_path / "out").items
+    assert (item.name, item.target) == ("t.pth.tar", tmp_path / "out" / "t.safetensors")

@@ -16,7 +16,7 @@ def breach(line: int = 3, now: float = 2) -> Breach:
 
 def test_it_has_words_figures_and_the_place() -> None:
     assert json.loads(json.dumps(breach().to_json())) == {
-        "title": "error out/a",
+        "title": "error out/a.safetensors",
         "message": "error 2.00 is over the limit of 1.00",
         "metric": "error",
         "kind": "max",

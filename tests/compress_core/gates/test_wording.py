@@ -203,7 +203,7 @@ def test_not_even_that_of_a_single_byte() -> None:
                 worst="a",
                 breaches=(TensorFigure("a", 0.9), TensorFigure("b", 0.3)),
             ),
-            "error of a 0.900 is over the limit of 0.200, and 1 more of 3 tensors are",
+            "error of a 0.900 is over the limit of 0.200, and 1 more of 3 tensors is",
         ),
     ],
 )

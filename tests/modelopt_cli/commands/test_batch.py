@@ -220,10 +220,10 @@ def test_github_gets_an_annotation_for_each(
     assert ran.code == 5
     size, error, damaged = (line for line in ran.out.splitlines() if line.startswith("::error"))
     assert size == (
-        "::error file=work/s.yaml,line=4,col=20,title=size out/a::"
+        "::error file=work/s.yaml,line=4,col=20,title=size out/a.safetensors::"
         "a.safetensors: size 18.41 KiB is over the limit of 10.00 KiB"
     )
-    assert error.startswith("::error file=work/s.yaml,line=5,col=21,title=error out/a::")
+    assert error.startswith("::error file=work/s.yaml,line=5,col=21,title=error out/a.safetensors:")
     assert damaged.startswith("::error title=c.safetensors failed::c.safetensors: ")
     assert "is over the limit" in (folder / "summary").read_text()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from safetensors.numpy import load_file
@@ -177,7 +178,7 @@ def test_the_step_summary_of_github(
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page.md"))
     ran = cli("check", packed, "--max-size", "1", "--format", "github")
-    assert ran.out.startswith("::error title=size packed::packed.safetensors: size ")
+    assert ran.out.startswith("::error title=size packed.safetensors::packed.safetensors: size ")
     assert (tmp_path / "page.md").read_text().startswith("| Gate | Limit | Now |")
 
 
@@ -371,3 +372,70 @@ def test_a_plan_does_not_judge_an_upper_bound(cli: Any, packed: Path, weights: P
     ran = cli("prune", weights, *flags)
     assert (ran.code, "FAIL" in ran.out) == (0, False)
     assert "not judged by plan: size" in ran.err
+
+
+REPORTS = ("r.xml", "r.md", "r.csv", "r.json")
+
+
+@pytest.fixture
+def green(cli: Any, packed: Path) -> tuple[str, ...]:
+    """The flags of reports that a check has left, which passed."""
+    flags = tuple(word for report in REPORTS for word in ("--report", report))
+    assert cli("check", packed, "--max-size", "1GiB", *flags).code == 0
+    return flags
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("damaged.safetensors", "--max-size", "1GiB"), 3),
+        (("absent.safetensors", "--max-size", "1GiB"), 2),
+        (("packed.safetensors",), 2),
+        (("packed.safetensors", "--spec", "absent.yaml"), 2),
+        (("packed.safetensors", "--max-size", "10M"), 2),
+        (("packed.safetensors", "--max-size", "1", "--on-unmatched", "never"), 2),
+    ],
+)
+def test_without_a_verdict_no_earlier_one_stays(
+    cli: Any, packed: Path, green: tuple[str, ...], arguments: tuple[str, ...], code: int
+) -> None:
+    Path("damaged.safetensors").write_bytes(packed.read_bytes()[:100])
+    ran = cli("check", *green, *arguments)
+    assert ran.code == code
+    assert [name for name in REPORTS if Path(name).exists()] == ["r.xml"]
+    (suite,) = ElementTree.parse("r.xml").getroot()
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors")} == {
+        "tests": "1",
+        "failures": "0",
+        "errors": "1",
+    }
+    error = suite.find("testcase/error")
+    assert error is not None
+    assert ran.err.startswith(f"error: {error.get('message', '').partition(' (')[0]}")
+
+
+def test_a_bug_leaves_no_verdict_either(
+    cli: Any, packed: Path, green: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelopt_cli.commands.check.keep_freed_memory", lambda: 1 // 0)
+    assert cli("check", packed, "--max-size", "1GiB", *green).code == 70
+    assert [name for name in REPORTS if Path(name).exists()] == ["r.xml"]
+
+
+def test_what_is_no_report_is_never_removed(cli: Any, packed: Path) -> None:
+    """A baseline, for one, and whatever somebody else has written there."""
+    own = {
+        "b.json": '{"schema": "modelopt.baseline/1", "files": {}}',
+        "n.md": "notes",
+        "n.xml": "<x/>",
+    }
+    for name, text in own.items():
+        Path(name).write_text(text)
+    flags = [word for name in own for word in ("--report", name)]
+    assert cli("check", packed, "--spec", "absent.yaml", *flags).code == 2
+    assert {name: Path(name).read_text() for name in own} == own
+
+
+def test_help_leaves_reports_alone(cli: Any, green: tuple[str, ...]) -> None:
+    assert cli("check", *green, "--help").code == 0
+    assert all(Path(name).exists() for name in REPORTS)

@@ -39,12 +39,13 @@ def test_json(cli: Any, weights: Path) -> None:
         "bytes": 64 * 96 * 4,
         "role": "embedding",
         "error": None,
+        "tied_to": None,
     }
 
 
 def test_csv_and_markdown(cli: Any, weights: Path) -> None:
     table = cli("inspect", "--format", "csv", weights).out.splitlines()
-    assert table[0] == "path,name,dtype,shape,form,bytes,role,error"
+    assert table[0] == "path,name,dtype,shape,form,bytes,role,error,tied_to"
     assert len(table) == 6
     assert cli("inspect", "--format", "md", weights).out.startswith("| Tensors | n | Dtype |")
 
@@ -189,7 +190,7 @@ def test_statistics_as_json_have_every_number(cli: Any, spread: Path) -> None:
 def test_statistics_as_csv_are_flat(cli: Any, spread: Path) -> None:
     head, *lines = cli("inspect", "--stats", "--format", "csv", spread).out.splitlines()
     assert head.endswith(
-        "role,error,min,max,mean,std,zeros,nan,infinite,histogram,fits,saves_bytes"
+        "role,error,tied_to,min,max,mean,std,zeros,nan,infinite,histogram,fits,saves_bytes"
     )
     assert len(lines) == 4
     assert cli("inspect", "--stats", "--format", "md", spread).out.startswith("| Tensors | n |")

@@ -208,8 +208,12 @@ def test_a_spec_that_wants_to_resume_is_for_a_batch(
     spec, out = tmp_path / "s.yaml", tmp_path / "out.safetensors"
     spec.write_text("version: 1\noutput: {on_exists: resume}\n")
     ran = cli("compress", weights, "--spec", spec, "-o", out, *flags)
-    assert (ran.code, out.exists()) == ((0, bool(flags != ("-n",))) if flags else (2, False))
-    assert ("modelopt batch PATH --spec FILE -O DIR" in ran.err) == (not flags)
+    forced = flags == ("--force",)
+    assert (ran.code, out.exists()) == ((0, True) if forced else (2, False))
+    assert ("modelopt batch PATH --spec FILE -O DIR" in ran.err) == (not forced)
+    planned = cli("plan", weights, "--spec", spec)
+    assert planned.code == 0
+    assert "note: on_exists: resume is what modelopt batch does" in planned.err
 
 
 def test_limits_may_come_from_the_environment(

@@ -29,7 +29,7 @@ def test_an_upper_bound_of_bytes_is_a_lower_bound_of_the_ratio() -> None:
 
 
 def test_no_ratio_to_nothing() -> None:
-    assert numbers.ratio(12, 0) == "—"
+    assert numbers.ratio(12, 0) == numbers.ratio(0, 12) == "—"
 
 
 def test_percent_of_nothing() -> None:

@@ -68,7 +68,7 @@ def test_the_table(check: Check) -> None:
         " size m                  ≤ 10 B   8 B    +2 B    ok\n"
         " growth vs b.json        +1 %     8 B    —       new\n"
         " error each of layer0.*  ≤ 0.100  0.500  −0.400  FAIL\n"
-        "error each of layer0.*: 1 of 1 tensors beyond the limit: a 0.500\n"
+        "error each of layer0.*: 1 of 1 tensor beyond the limit: a 0.500\n"
     )
 
 
@@ -95,7 +95,7 @@ def test_github_shows_what_failed(check: Check) -> None:
     text = rendered("github", check)
     assert errors_in(text) == [
         "::error file=ci/pyproject.toml,line=1,col=3,title=error each of layer0.*::"
-        "m.safetensors: error 0.500, limit ≤ 0.100; 1 of 1 tensors beyond the limit: a 0.500"
+        "m.safetensors: error 0.500, limit ≤ 0.100; 1 of 1 tensor beyond the limit: a 0.500"
     ]
     assert rendered("table", check) in text
 

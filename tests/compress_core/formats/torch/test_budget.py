@@ -31,6 +31,9 @@ KEPT = b"q\x00"
 GET = b"h\x00"
 
 
+ADAM = mapping({"state": mapping({0: tensor()}), "param_groups": b"]"})
+
+
 def doubled(times: int) -> bytes:
     return b"".join(bytes([0x68, n, 0x86, 0x71, n + 1]) for n in range(times))
 
@@ -69,7 +72,17 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         + b"u"
     ),
     "many states of trainers": lambda: (
-        b"}(" + text("w") + list_of(tensor()) + KEPT + states() + b"u"
+        b"}(" + text("w") + tensor() + text("s") + ADAM + KEPT + states() + b"u"
+    ),
+    "many lists of optimizers": lambda: (
+        b"}("
+        + text("s")
+        + ADAM
+        + text("l")
+        + list_of(*[ADAM] * 7, tensor())
+        + KEPT
+        + states()
+        + b"u"
     ),
     "places of the memo": lambda: b"N" + aligned(range(0, 100_000_000, 257), "<I", b"r"),
 }

@@ -22,6 +22,8 @@ T = tensor()
 STATE = mapping({"w": T, "b": T})
 OTHER = tensor(storage("1"))
 NUMBER = integer(3)
+GROUPS = list_of(mapping({"lr": NUMBER}))
+ADAM = mapping({"state": mapping({0: mapping({"exp_avg": T})}), "param_groups": GROUPS})
 
 Entries = dict[str | int, bytes]
 
@@ -52,7 +54,6 @@ def names(opened: Open, root: bytes, key: str | None = None) -> list[str]:
         (mapping({"model_state_dict": STATE, "loss": T}), ["w", "b"]),
         (mapping({"MODEL": STATE, "epoch": NUMBER}), ["w", "b"]),
         (mapping({"my_state_dict": STATE, "optimizer_state_dict": STATE}), ["w", "b"]),
-        (mapping({"checkpoint": STATE, "epoch": NUMBER}), ["w", "b"]),
         (mapping({"model": mapping({"state_dict": STATE, "step": NUMBER})}), ["w", "b"]),
         (
             mapping({"model": STATE, "optimizer": STATE, "lr_schedulers": STATE, "scaler": STATE}),
@@ -65,13 +66,68 @@ def names(opened: Open, root: bytes, key: str | None = None) -> list[str]:
         (mapping({"params": mapping({"bert": mapping({"x": T})})}), ["bert.x"]),
         (mapping({"w": T, "layers": STATE}), ["w", "layers.w", "layers.b"]),
         (mapping({"w": T, "b": T, "c": T, "model": STATE}), ["w", "b", "c", "model.w", "model.b"]),
-        (mapping({"w": T, "optimizer": STATE}), ["w"]),
+        (mapping({"w": T, "optimizer": ADAM}), ["w"]),
+        (mapping({"w": T, "anything": list_of(ADAM, ADAM)}), ["w"]),
+        (mapping({"encoder": mapping({"x": T}), "opts": mapping({"g": ADAM})}), ["encoder.x"]),
         (mapping({"w": T, "model": mapping({})}), ["w"]),
     ],
 )
 def test_what_the_weights_are(opened: Open, root: bytes, expected: list[str]) -> None:
     assert names(opened, root)[: len(expected)] == expected
     assert len(names(opened, root)) - len(expected) in (0, 1 if "decoder.w" in expected else 0)
+
+
+A, B = mapping({"x": T}), mapping({"y": T})
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ({"encoder": A, "upsampler": B, "decoder": A}, ["encoder.x", "upsampler.y", "decoder.x"]),
+        ({"image_proj": A, "resampler": B}, ["image_proj.x", "resampler.y"]),
+        ({"encoder": A, "sampler": B, "scaler": A}, ["encoder.x", "sampler.y", "scaler.x"]),
+        ({"parameters": A, "buffers": B}, ["parameters.x", "buffers.y"]),
+        ({"parameters": A, "epoch": NUMBER}, ["parameters.x"]),
+        ({"wrangler": A, "preloader": B, "scheduled": A}, ["wrangler.x", "preloader.y"]),
+        ({"encoder": A, "config": B}, ["encoder.x", "config.y"]),
+        ({"w": T, "b": T, "c": T, "model": A, "scaler": T}, ["w", "b", "c", "model.x", "scaler"]),
+    ],
+)
+def test_what_is_only_called_like_a_state_is_taken(
+    opened: Open, root: Entries, expected: list[str]
+) -> None:
+    assert names(opened, mapping(root))[: len(expected)] == expected
+
+
+def test_what_is_called_like_a_state_beside_weights_is_for_the_user(opened: Open) -> None:
+    for name in ("upsampler", "parameters", "optical"):
+        with pytest.raises(UnsupportedError, match=f"several sets of weights: model .*{name}"):
+            opened(made(mapping({"model": STATE, name: STATE})))
+
+
+def test_names_are_the_same_with_and_without_a_counter(opened: Open) -> None:
+    for key, expected in (("encoder", ["encoder.w", "encoder.b"]), ("net", ["w", "b"])):
+        assert names(opened, mapping({key: STATE})) == expected
+        assert names(opened, mapping({key: STATE, "epoch": NUMBER})) == expected
+
+
+def test_the_state_of_an_optimizer_is_refused(opened: Open) -> None:
+    with pytest.raises(UnsupportedError, match="state of an optimizer, not weights") as caught:
+        opened(made(ADAM))
+    assert caught.value.hint == "if that is meant: --key ."
+    assert names(opened, ADAM, ".") == ["state.0.exp_avg"]
+    assert names(opened, ADAM, "state") == ["0.exp_avg"]
+    with pytest.raises(UnsupportedError, match="tensors are only in model"):
+        opened(made(mapping({"model": ADAM, "epoch": NUMBER})))
+
+
+def test_the_state_of_several_optimizers_is_refused(opened: Open) -> None:
+    root = mapping({"optimizer_states": list_of(ADAM, ADAM), "rng_state": T})
+    with pytest.raises(UnsupportedError, match="only in optimizer_states, rng_state"):
+        opened(made(root))
+    key = "optimizer_states"
+    assert names(opened, root, key) == ["0.state.0.exp_avg", "1.state.0.exp_avg"]
+    assert names(opened, root, f"{key}.1") == ["state.0.exp_avg"]
 
 
 def test_two_sets_are_for_the_user_to_choose(opened: Open) -> None:
@@ -104,6 +160,8 @@ def test_two_sets_deeper_down(opened: Open) -> None:
         ("optimizer", ["s"]),
         ("7", ["seven"]),
         ("wrapped", ["w", "b"]),
+        ("a.", ["w", "b"]),
+        ("a.b..", ["x"]),
     ],
 )
 def test_keys(opened: Open, key: str, expected: list[str]) -> None:
@@ -130,7 +188,8 @@ def test_keys(opened: Open, key: str, expected: list[str]) -> None:
         ("zzz", "there is model, optimizer"),
         ("epoch", "there is model, optimizer"),
         ("", "there is model, optimizer"),
-        ("model.encoder.w.x", "there is "),
+        ("model.encoder.w.x", "that is a tensor itself: --key model.encoder.w"),
+        ("..", "there is model, optimizer"),
         (".model", "did you mean --key model?"),
     ],
 )
@@ -154,21 +213,29 @@ def test_notes(opened: Open) -> None:
         }
     )
     assert list(opened(made(root)).notes) == [
-        "not weights, and left out: optimizer (24 B of the file), epoch, 'args\\x1b'",
+        "weights taken from: model",
+        "not weights, and left out (24 B of the file): optimizer (24 B), epoch, 'args\\x1b'",
         "not tensors, and left out: version, none, empty",
     ]
     assert not opened(made(STATE)).notes
+    deep = mapping({"model": mapping({"state_dict": STATE})})
+    for key, notes in (
+        (None, ["weights taken from: model.state_dict"]),
+        ("model", ["weights taken from: model.state_dict"]),
+        ("model.state_dict", []),
+    ):
+        assert opened(made(deep), key).notes == notes
 
 
 def test_notes_of_a_key(opened: Open) -> None:
     root = mapping({"model": STATE, "ema": mapping({"w": OTHER, "step": NUMBER}), "lr": NUMBER})
     assert opened(made(root), "ema").notes == [
-        "not under this key, and left out: model (24 B of the file), lr",
+        "not under this key, and left out (24 B of the file): model (24 B), lr",
         "not tensors, and left out: step",
     ]
     inside = mapping({"list": list_of(T, OTHER)})
     assert opened(made(inside), "list.1").notes == [
-        "not under this key, and left out: list.0 (24 B of the file)"
+        "not under this key, and left out (24 B of the file): list.0 (24 B)"
     ]
 
 
@@ -178,9 +245,9 @@ def test_long_names(opened: Open) -> None:
 
 def test_long_notes(opened: Open) -> None:
     others: Entries = {f"n{number}": NUMBER for number in range(20)}
-    outside = opened(made(mapping({"model": STATE, **others}))).notes[0]
+    outside = opened(made(mapping({"model": STATE, **others}))).notes[1]
     assert outside.endswith("n7 and 12 more")
-    inside = opened(made(mapping({"model": mapping({"w": T, **others})}))).notes[0]
+    inside = opened(made(mapping({"model": mapping({"w": T, **others})}))).notes[1]
     assert inside.endswith("n4 and 15 more")
 
 

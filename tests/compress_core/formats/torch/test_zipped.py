@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from compress_core import open_weights
 from compress_core.errors import FormatError, ModelOptError, UnsupportedError
+from compress_core.formats.torch import Torch
 from tests.compress_core.formats.torch.assembler import (
     SIX,
     archived,
@@ -94,18 +97,40 @@ def test_damaged_pickle(opened: Open) -> None:
         opened(bytes(content))
 
 
-def test_damaged_data_are_read(opened: Open) -> None:
-    """Their CRC would cost another reading of everything."""
-    content = bytearray(zipped(ROOT))
-    content[content.index(SIX)] ^= 1
-    assert opened(bytes(content)).infos
+def test_the_crc_of_data_is_not_checked(opened: Open) -> None:
+    """PyTorch does not either, and data that were filled in later have a wrong one."""
+    content = zipped(ROOT, {"0": bytes(24)})
+    filled = content.replace(bytes(24), SIX, 1)
+    assert opened(filled).read("x", 0, 2).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("name", ["x.pt", "X.PT", "x.Bin", "x.pth.tar", "x.PTH.TAR", "x.ckpt"])
+def test_an_archive_is_recognised_by_its_name(name: str) -> None:
+    assert Torch.recognises(Path(name), b"PK\x03\x04")
+    for other in ("x.tar", "x.zip", "x.pth.tar.zip", "x"):
+        assert not Torch.recognises(Path(other), b"PK\x03\x04")
+
+
+@pytest.mark.parametrize("name", ["x.pth", "x.PTH", "x.pth.tar"])
+def test_what_is_damaged_is_still_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(bytes(600))
+    with pytest.raises(FormatError, match="not a PyTorch file"):
+        open_weights(path)
+    path.write_bytes(zipped(ROOT)[:-30])
+    with pytest.raises(FormatError, match="an archive that is cut short"):
+        open_weights(path)
+    path.write_bytes(bytes(257) + b"ustar" + bytes(600))
+    with pytest.raises(UnsupportedError, match="a tar archive"):
+        open_weights(path)
 
 
 def test_torchscript(opened: Open) -> None:
     for member in ("archive/constants.pkl", "archive/code/__torch__.py"):
         with pytest.raises(UnsupportedError, match="TorchScript") as caught:
             opened(zipped(ROOT, others={member: b""}))
-        assert "state_dict()" in (caught.value.hint or "")
+        hint = caught.value.hint or ""
+        assert f"torch.jit.load({caught.value.where!r}).state_dict()" in hint
 
 
 def test_compressed_data(opened: Open) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compress_core.errors import SpecError
-from compress_core.projects import mentioning
+from compress_core.pyproject.files import MAX_BYTES, mentioning
 
 
 @pytest.fixture
@@ -38,6 +38,19 @@ def test_a_folder_of_that_name_is_none(deep: Path) -> None:
 
 
 def test_what_is_too_large_is_said(deep: Path) -> None:
-    (deep / "pyproject.toml").write_bytes(b"#" * 1_000_001)
-    with pytest.raises(SpecError, match="larger than 1 MB"):
+    (deep / "pyproject.toml").write_bytes(b"#" * 1_000_001 + b"x")
+    with pytest.raises(SpecError, match="larger than 1 MB") as caught:
         list(mentioning(["x"], deep))
+    assert caught.value.hint == "keep the tables of modelopt in a smaller one, in a folder below"
+
+
+def test_what_is_too_large_and_says_nothing_is_no_matter(deep: Path) -> None:
+    (deep / "pyproject.toml").write_bytes(b"#" * 5_000_001)
+    assert list(mentioning(["x"], deep)) == []
+
+
+@pytest.mark.parametrize("start", range(MAX_BYTES - 8, MAX_BYTES + 2))
+def test_a_word_is_found_wherever_it_lies(deep: Path, start: int) -> None:
+    (deep / "pyproject.toml").write_bytes(b"tool" + b"#" * (start - 4) + b"modelopt\n")
+    with pytest.raises(SpecError, match="larger than 1 MB"):
+        list(mentioning(["modelopt", "tool"], deep))

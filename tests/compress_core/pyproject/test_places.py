@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress_core.rules.toml_places import places
+from compress_core.pyproject.places import places
 from compress_core.spec.place import Place
 
 TABLE = "tool.modelopt.check"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress_core.gates import Gate
-from compress_core.rules.table import Table, nearest_table, read_table
+from compress_core.pyproject.table import Table, read_table, tables
 from compress_core.spec.gates import build_gates
 from compress_core.spec.shapes import mapping_of, texts
 
@@ -31,7 +31,7 @@ def nearest_rules(folder: Path) -> Rules | None:
 
     :raises SpecError: a file on the way is damaged, or the table breaks the grammar.
     """
-    found = nearest_table(folder, TABLE)
+    found = next(tables(folder, TABLE), None)
     return None if found is None else _rules(found)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from compress_core.errors import SpecError
 from compress_core.gates import Gate, Growth, Limit
-from compress_core.rules import Rules, nearest_rules, read_rules
+from compress_core.pyproject.rules import Rules, nearest_rules, read_rules
 
 TEXT = """\
 [project]
@@ -63,7 +63,7 @@ def test_the_nearest_that_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:
-    write(tmp_path, "[tool]\nmodelopt = 1\n")
+    write(tmp_path, "[tool]\nmodelopts = 1\ncheck = 2\n")
     assert read_rules(tmp_path / "pyproject.toml") is None
     assert nearest_rules(tmp_path) is None
 
@@ -78,7 +78,9 @@ def test_a_byte_order_mark_is_no_toml(tmp_path: Path) -> None:
     [
         ("[tool", "not TOML", ""),
         ("a = 1\na = 2", "not TOML", ""),
-        ("[tool.modelopt]\ncheck = 1", "check is not a mapping", ":2:1  tool.modelopt.check"),
+        ("[tool.modelopt]\ncheck = 1", "check is not a table", ":2:1  tool.modelopt.check"),
+        ("[tool]\nmodelopt = 3", "modelopt is not a table: 3", ":2:1  tool.modelopt"),
+        ("[[tool.modelopt]]", "modelopt is not a table: [{}]", ":1:1  tool.modelopt"),
         (
             "[tool.modelopt.check]\npath = []",
             "unknown key: 'path'",
@@ -102,6 +104,12 @@ def test_mistakes_have_a_line(tmp_path: Path, text: str, message: str, where: st
         read_rules(file)
     assert message in caught.value.message
     assert caught.value.where == f"{file}{where}"
+
+
+def test_what_is_no_table_is_told_how_to_become_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_rules(write(tmp_path, "[[tool.modelopt]]"))
+    assert caught.value.hint == "write [tool.modelopt] above its keys"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
