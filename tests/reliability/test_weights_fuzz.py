@@ -13,7 +13,7 @@ from tests.fuzz.sources import sources
 
 SEED = 1
 BATCH = 1000
-BATCHES = 12
+BATCHES = 40
 SECONDS = 60
 
 

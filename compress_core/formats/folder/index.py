@@ -59,13 +59,15 @@ def read_index(path: Path, suffix: str) -> Index:
 def is_shard_name(name: Any, suffix: str = SAFETENSORS) -> bool:
     """Whether it is a plain file name that ends in ``suffix``.
 
-    Only the name is judged: caches keep shards as links to ``../../blobs``, and that is fine.
+    Only the name is judged: caches keep shards as links to ``../../blobs``, and that is fine. What
+    would drive a terminal is no name: messages that say where repeat it.
     """
     return (
         isinstance(name, str)
         and name.endswith(suffix)
         and name != suffix
-        and not any(letter in name for letter in "/\\\0")
+        and name.isprintable()
+        and not any(letter in name for letter in "/\\")
     )
 
 

