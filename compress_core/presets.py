@@ -1,7 +1,7 @@
 """Names for sets of quantize options, as other tools use them.
 
-Source: the preset names of compressed-tensors and llm-compressor. Only those that leave activations
-alone are here: a weight file holds none.
+Source: the preset names of compressed-tensors and llm-compressor. Only those that need no scales of
+activations are here: a weight file holds none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ def _grouped(bits: int, *, symmetric: bool = True) -> Mapping[str, Scalar]:
 
 PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
     {f"W{bits}A16": _grouped(bits) for bits in range(2, 9)}
-    | {"W4A16_ASYM": _grouped(4, symmetric=False)}
+    | {
+        "W4A16_ASYM": _grouped(4, symmetric=False),
+        "W8A8": MappingProxyType({"bits": 8, "group_size": "channel", "inputs": "int8"}),
+    }
 )
 """Preset → options of the pass ``quantize``."""
 
@@ -29,7 +32,6 @@ _NEEDS_ACTIVATIONS = ("FP8", "NVFP4")
 
 # what people know from elsewhere, and which of ours stores weights of that width
 _INSTEAD = {
-    "INT8": "W8A16",
     "FP8": "W8A16",
     "FP8_DYNAMIC": "W8A16",
     "FP8_BLOCK": "W8A16",
@@ -47,12 +49,15 @@ _INSTEAD = {
 }
 
 
+_ALIASES = {"INT8": "W8A8"}
+
+
 def find(name: str) -> str:
     """The preset that ``name`` means, whatever its case.
 
     :raises UsageError: there is none; the hint names the one to use instead, or the nearest.
     """
-    wanted = name.upper()
+    wanted = _ALIASES.get(name.upper(), name.upper())
     if wanted in PRESETS:
         return wanted
     raise UsageError(_refusal(name), where="preset", hint=_hint(wanted))

@@ -151,6 +151,7 @@ class Bench:
             "on_unmatched": settings.on_unmatched,
             "baselines": self._baselines,
             **({} if settings.key is None else {"key": settings.key}),
+            **({"requantize": True} if settings.requantize else {}),
         }
         return _sha256(decides)
 

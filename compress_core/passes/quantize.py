@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.errors import UsageError
@@ -30,7 +31,7 @@ class Quantize(Pass):
         str,
         choices=tuple(PRESETS),
         pattern=r"[\w.-]+",
-        replaces=("bits", "group_size", "symmetric", "center"),
+        replaces=("bits", "group_size", "symmetric", "center", "inputs"),
     )
     bits: int | None = option(
         "bits of a code; 1 is binary",
@@ -64,6 +65,12 @@ class Quantize(Pass):
         str,
         choices=("auto", "f32", "f16", "bf16"),
         default="auto",
+    )
+    inputs: str | None = option(
+        "format that servers give to what a layer gets, token by token; weights do not change",
+        str,
+        choices=("none", "int8"),
+        otherwise="none",
     )
 
     def __post_init__(self) -> None:
@@ -125,8 +132,13 @@ class Quantize(Pass):
         scheme = self._scheme(info, limits)
         reason = _unfit(scheme, info, limits)
         if reason is not None:
-            return Refusal(info.name, reason)
-        return Form(form.dtype, scheme, form.sparsity, form.kept)
+            return Refusal(info.name, reason, _fitting(scheme, info))
+        return replace(form, scheme=scheme, moved=False, inputs=self._inputs)
+
+    @property
+    def _inputs(self) -> str | None:
+        named = str(self._setting("inputs", "none"))
+        return None if named == "none" else named
 
     def _scheme(self, info: TensorInfo, limits: Limits) -> Scheme:
         from compress_core import registry
@@ -144,6 +156,8 @@ class Quantize(Pass):
     def _scale_dtype(self, info: TensorInfo, limits: Limits) -> str:
         if self.scale_dtype != "auto":
             return self.scale_dtype.upper()
+        if limits.scales_as_weights:
+            return info.dtype.code if info.dtype.bits <= 32 else "F32"
         if not isinstance(self._group_size, int):
             return "F32"
         return info.dtype.code if info.dtype.code in ("F16", "BF16") else "F16"
@@ -162,8 +176,18 @@ class Quantize(Pass):
         return Encode({target.info.name: target.form.scheme for target in targets}, parameters)
 
 
+def _fitting(scheme: Scheme, info: TensorInfo) -> str | None:
+    """What would fit a tensor whose width is no multiple of the group size."""
+    if isinstance(scheme.group_size, int) and info.matrix[1] % scheme.group_size:
+        common = math.gcd(scheme.group_size, info.matrix[1])
+        return f"--group-size {common if common >= 16 else 'channel'}"
+    return None
+
+
 def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
     stored = scheme.parameters()
+    if limits.refusal is not None:
+        return limits.refusal
     if scheme.bits not in limits.bits:
         return f"the layout holds no {scheme.bits}-bit codes"
     if "zero_point" in stored and not limits.zero_point:

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from compress_core import from_config, open_weights, planning
 from compress_core.errors import UnmatchedError, UnsupportedError, UsageError
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import Checkpoint, Layout
 from compress_core.layouts.dense import Dense
 from compress_core.planning import Plan, exactness, make_plan, targets_of
 from compress_core.report import Report
@@ -200,7 +200,9 @@ def test_what_is_quantized_already_is_refused_by_its_name(
     with pytest.raises(UnsupportedError, match=f"already quantized: {said}") as caught:
         planned(path, [HALF])
     assert caught.value.where == str(path)
-    assert "modelopt restore" in (caught.value.hint or "")
+    decoded = said in ("modelopt packed", "compressed-tensors")
+    assert "original weights" in (caught.value.hint or "")
+    assert ("modelopt restore" in (caught.value.hint or "")) == decoded
     if said != "modelopt packed":
         assert not planned(path, []).touched(), "a copy harms nobody"
 
@@ -215,10 +217,10 @@ class Choosy(Dense):
 
     id: ClassVar[str] = "choosy"
 
-    def accepts(self, forms: Any) -> list[Refusal]:
+    def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
         return [
             Refusal(name, "it is pruned", "drop the pass prune")
-            for name, form in forms.items()
+            for name, form in checkpoint.forms.items()
             if form.sparsity is not None
         ]
 
@@ -226,7 +228,7 @@ class Choosy(Dense):
 def test_what_a_layout_cannot_hold_is_refused_before_any_data_is_read(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "choose_layout", lambda output: Choosy())
+    monkeypatch.setattr(planning, "choose_layout", lambda spec, source: (Choosy(), []))
     with pytest.raises(UsageError, match="layout choosy cannot hold it: it is pruned") as caught:
         planned(weights, [HALF])
     assert caught.value.hint == "drop the pass prune"
@@ -274,7 +276,7 @@ def test_tiles_do_not_part_what_a_pass_or_a_layout_sees_as_one(
 
 
 def test_the_base_layout_accepts_and_opens_nothing_by_itself(weights: Path) -> None:
-    assert Layout.accepts(Dense(), {}) == []
+    assert Layout.accepts(Dense(), Checkpoint({}, {})) == []
     with open_weights(weights) as reader:
         assert Layout.open(reader) is None
 

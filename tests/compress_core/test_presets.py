@@ -43,7 +43,6 @@ def test_case_does_not_matter(name: str) -> None:
         ("nvfp4", "needs scales of activations", "use W4A16"),
         ("NVFP4A16", "unknown preset", "use W4A16"),
         ("fp8_dynamic", "unknown preset", "use W8A16"),
-        ("W8A8", "unknown preset", "use W8A16: weights of that width, activations as they are"),
         ("w4a4", "unknown preset", "use W4A16: weights of that width, activations as they are"),
         ("UNQUANTIZED", "unknown preset", "leave the pass quantize out"),
         ("", "unknown preset: ''", f"presets: {', '.join(PRESETS)}"),

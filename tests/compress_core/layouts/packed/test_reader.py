@@ -18,6 +18,7 @@ from compress_core.container import Reader
 from compress_core.errors import FormatError, InputError
 from compress_core.layouts.packed import Packed, record
 from compress_core.metrics import ErrorStats, Moments
+from compress_core.recorded import errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
 from compress_core.schemes.integer import Integer
@@ -279,7 +280,7 @@ def test_errors_of_another_number_of_tensors_are_refused(
 ) -> None:
     one = fixed(example, "element", None)
     parts = store(Packed(), one.tiles(64), one.form)
-    for damaged in ("[]", "[[1]]", record.errors_text([(0.0, 1.0, 0.0, 0)] * 2)):
+    for damaged in ("[]", "[[1]]", errors_text([(0.0, 1.0, 0.0, 0)] * 2)):
         with pytest.raises(FormatError):
             opened(memory, parts, described(one) | {record.ERRORS_KEY: damaged})
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError
 from compress_core.layouts.packed import record
+from compress_core.recorded import Sums, errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
 from compress_core.schemes.integer import Integer
@@ -108,10 +109,10 @@ sums = st.tuples(
 @settings(deadline=None)
 @given(st.lists(sums, max_size=5))
 def test_errors_are_exact_and_their_text_is_as_long_as_the_placeholder(
-    rows: list[record.Sums],
+    rows: list[Sums],
 ) -> None:
-    text = record.errors_text(rows)
-    assert len(text) == len(record.errors_text([(0.0, 0.0, 0.0, 0)] * len(rows)))
+    text = errors_text(rows)
+    assert len(text) == len(errors_text([(0.0, 0.0, 0.0, 0)] * len(rows)))
     assert record.read_errors({record.ERRORS_KEY: text}) == rows
 
 
