@@ -202,7 +202,7 @@ class _Decision:
             if isinstance(after, str):
                 skipped.append(after)
                 continue
-            stages.append(Stage(index, work, Target(info, form, after)))
+            stages.append(Stage(index, work, Target(info, form, after, self.layout.limits(info))))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
 

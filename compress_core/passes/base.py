@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.fields import Configured
@@ -22,11 +22,13 @@ class Target:
     """A tensor that a pass works on.
 
     :ivar before: its form when the pass gets it; ``form``: what ``becomes`` made of that.
+    :ivar limits: what the layout can hold of it.
     """
 
     info: TensorInfo
     before: Form
     form: Form
+    limits: Limits = field(default_factory=Limits)
 
 
 class Survey(ABC):
