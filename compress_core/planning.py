@@ -329,7 +329,7 @@ class _Decision:
             if isinstance(after, str):
                 skipped.append(after)
                 continue
-            stages.append(Stage(index, work, Target(info, form, after)))
+            stages.append(Stage(index, work, Target(info, form, after, self.layout.limits(info))))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
 
@@ -425,6 +425,12 @@ def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:
     for name, one in plan.tensors.items():
         for stage in one.stages:
             if stage.step == step and name not in plan.tied:
-                key = stage.work.group(one.info) or one.info.name
-                groups.setdefault((stage.work, key), []).append(stage.target)
+                groups.setdefault((stage.work, _group(stage)), []).append(stage.target)
     return [(work, targets) for (work, _), targets in groups.items()]
+
+
+def _group(stage: Stage) -> str:
+    info, joined = stage.target.info, stage.target.limits.joined
+    if joined is not None and stage.work.joins(info):
+        return joined
+    return stage.work.group(info) or info.name

@@ -33,6 +33,10 @@ class Checkpoint:
     aliases: Mapping[str, str] = field(default_factory=dict)
     is_folder: bool = False
 
+    def with_infos(self) -> list[tuple[TensorInfo, Form]]:
+        """All tensors and their forms."""
+        return [(info, self.forms[name]) for name, info in self.infos.items()]
+
     @property
     def coded(self) -> dict[str, Form]:
         """The tensors that become codes."""

@@ -22,7 +22,18 @@ from compress_core.spec import Spec
 from compress_core.tiling import LEAST_MEMORY
 from tests.contracts import zoo
 
-_WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "U8": 1, "I8": 1, "BOOL": 1}
+_WIDTHS = {
+    "F64": 8,
+    "I64": 8,
+    "F32": 4,
+    "I32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "U8": 1,
+    "I8": 1,
+    "F8_E4M3": 1,
+    "BOOL": 1,
+}
 LAYOUTS: dict[str, type[Layout]] = registry.all_of("layouts")
 
 

@@ -26,6 +26,7 @@ CODES: dict[str, Any] = {
     "I64": np.int64,
     "I32": np.int32,
     "I8": np.int8,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "U8": np.uint8,
     "BOOL": np.bool_,
 }

@@ -77,8 +77,9 @@ def loaded(folder: Path, **options: Any) -> Any:
     """The model, as transformers loads it: nothing is missing, left over or of another shape."""
     import transformers
 
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    logging: Any = transformers.utils.logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     cls = getattr(transformers, config_of(folder)["architectures"][0])
     model, info = cls.from_pretrained(folder, output_loading_info=True, dtype="auto", **options)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_core.container import PartSpec, Piece, Reader, Rows
 from compress_core.layouts.base import Checkpoint, Layout
 from compress_core.layouts.compressed_tensors import record
-from compress_core.layouts.compressed_tensors.described import described
+from compress_core.layouts.compressed_tensors.described import described, dtype_before, dtype_remark
 from compress_core.layouts.compressed_tensors.fitness import refusals, unread
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.layouts.compressed_tensors.storages import storage_for
 from compress_core.limits import Limits
-from compress_core.model import may_be_linear, ties_embeddings
+from compress_core.model import fused, may_be_linear, ties_embeddings
 from compress_core.recorded import errors_text
 from compress_core.tensors import Form, Refusal, TensorInfo
 
@@ -42,10 +42,12 @@ class CompressedTensors(Layout):
             None if may_be_linear(info) else "only weights of linear layers are quantized in it"
         )
         return Limits(
+            schemes=("integer", "fp8", "nvfp4", "mxfp4"),
             center=False,
             bits=tuple(range(2, 9)),
             ragged_groups=False,
             refusal=refusal,
+            joined=fused(info.name),
             scales_as_weights=True,
         )
 
@@ -58,7 +60,7 @@ class CompressedTensors(Layout):
         return list(refusals(checkpoint, allow_unread=self.allow_unread))
 
     def remarks(self, checkpoint: Checkpoint) -> list[str]:
-        return unread(checkpoint)
+        return [*unread(checkpoint), *dtype_remark(checkpoint)]
 
     def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
         """Heads over the vocabulary, where the config says that they are the embedding."""
@@ -98,7 +100,9 @@ class CompressedTensors(Layout):
         config: Mapping[str, Any] | None = None,
     ) -> dict[str, str]:
         # loaders of transformers 4 insist on the format
-        return {"format": "pt"} | record.describe(touched, aliases, spec, version, {})
+        return {"format": "pt"} | record.describe(
+            touched, aliases, spec, version, dtype_before(config or {}, touched.values())
+        )
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         rows = ((s.error_square, s.reference_square, s.max_abs, s.zeros) for s in stats)

@@ -8,7 +8,7 @@ layer that stays dense is in ``ignore``, or it is loaded with random weights; ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compress_core.layouts.base import Checkpoint
@@ -16,9 +16,11 @@ from compress_core.layouts.compressed_tensors.inputs import input_arguments
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.layouts.compressed_tensors.storages import storage_for
 from compress_core.model import may_be_linear, tied_heads
-from compress_core.tensors import Form
+from compress_core.tensors import Form, TensorInfo
 
 METHOD = "compressed-tensors"
+_SERVED = "bfloat16"
+_FLOATS = ("nvfp4", "mxfp4")
 KEYS = ("quantization_config", "compression_config")
 """Where a config may describe a quantization."""
 
@@ -28,7 +30,28 @@ Key = tuple[str, tuple[tuple[str, Any], ...], str | None]
 def described(checkpoint: Checkpoint) -> dict[str, Any]:
     """``config.json`` with what its quantized layers are."""
     config = {key: value for key, value in (checkpoint.config or {}).items() if key not in KEYS}
-    return {**config, "quantization_config": quantization_config(checkpoint)}
+    served = dict.fromkeys(dtype_before(config, checkpoint.with_infos()), _SERVED)
+    return {**config, **served, "quantization_config": quantization_config(checkpoint)}
+
+
+def dtype_before(
+    config: Mapping[str, Any], tensors: Iterable[tuple[TensorInfo, Form]]
+) -> dict[str, Any]:
+    """What a config says of the dtype, where it is to say bfloat16; ``None``: nothing.
+
+    Readers decode 4-bit floats to bfloat16 whatever the dtype of the model, and compute with both.
+    """
+    if not any(form.scheme is not None and form.scheme.id in _FLOATS for _, form in tensors):
+        return {}
+    found = {key: config[key] for key in ("dtype", "torch_dtype") if key in config}
+    return {key: said for key, said in (found or {"dtype": None}).items() if said != _SERVED}
+
+
+def dtype_remark(checkpoint: Checkpoint) -> list[str]:
+    """What is to be said of another dtype."""
+    before = dtype_before(checkpoint.config or {}, checkpoint.with_infos())
+    said = [f"{key} of config.json becomes {_SERVED}" for key in before]
+    return [f"{one}: readers decode 4-bit floats to nothing else" for one in said]
 
 
 def quantization_config(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class CompressedTensorsReader(Reader):
             for file, strings in stored.metadata.items()
         }
         recorded = record.read_record(stored.metadata)
-        self.config = without_quantization(stored.config or {}) | recorded.config
+        self.config = _as_before(stored.config, recorded)
         self._coded = {} if groups is None else self._decodable(groups, recorded)
         self._left_out = parts_of_inputs(stored, stored.config or {})
         left = len(self._left_out)
@@ -166,6 +166,16 @@ class CompressedTensorsReader(Reader):
 
     def close(self) -> None:
         self._stored.close()
+
+
+def _as_before(
+    config: Mapping[str, Any] | None, recorded: record.Record
+) -> Mapping[str, Any] | None:
+    if config is None:
+        return None
+    before = without_quantization(config) | recorded.config
+    absent = {key for key, value in recorded.config.items() if value is None}
+    return {key: value for key, value in before.items() if key not in absent}
 
 
 @contextmanager

@@ -30,11 +30,13 @@ class Module:
 
     :ivar name: name of the layer; its parts are called ``name.weight_scale`` and so on.
     :ivar locals: local name → what is stored.
+    :ivar rows_of_block: rows that share scales.
     """
 
     name: str
     reader: Reader
     locals: Mapping[str, TensorInfo]
+    rows_of_block: int = 1
 
     def info(self, local: str) -> TensorInfo:
         """What is stored under a local name.
@@ -50,15 +52,17 @@ class Module:
         """Rows of a part as they are stored."""
         return self.reader.read(f"{self.name}.{local}", start, stop)
 
-    def floats(self, local: str, start: int, stop: int) -> NDArray[np.float32]:
+    def floats(
+        self, local: str, start: int, stop: int, code: str | None = None
+    ) -> NDArray[np.float32]:
         """Rows of a part of floats.
 
+        :param code: the dtype of its numbers; ``None``: that of the part.
         :raises FormatError: one of them is none.
         """
         from compress_core.kernels.floats import has_nonfinite, widen
 
-        stored, code = self.rows(local, start, stop), self.info(local).dtype.code
-        values = widen(stored, code)
+        values = widen(self.rows(local, start, stop), code or self.info(local).dtype.code)
         if has_nonfinite(values, "F32"):
             raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
         return values
@@ -134,6 +138,12 @@ class Storage(ABC):
 
         :raises FormatError: the parts do not tell.
         """
+
+    def stored(
+        self, shape: tuple[int, int], scheme: Scheme, arguments: Arguments
+    ) -> dict[str, PartSpec]:
+        """The parts that other tools write, with arguments that are never written here."""
+        return self.parts(shape, scheme)
 
     @abstractmethod
     def codes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Reader
@@ -72,11 +72,14 @@ def coded_weight(module: Module, group: Group, dtype: DType) -> CodedWeight:
             f"{group.format or storage.format} of {module.name}: {_said(arguments)}"
         )
     shape = storage.shape(module)
-    expected = storage.parts(shape, scheme)
+    expected = storage.stored(shape, scheme, arguments)
     module.check(expected)
     info = TensorInfo(f"{module.name}.weight", dtype, shape, shape[0] * shape[1] * dtype.bits // 8)
     form = Form(dtype, scheme, inputs=group.inputs)
     names = tuple(f"{module.name}.{local}" for local in expected)
+    if arguments.block is not None:
+        # blocks larger than the weight are one block: nothing is ever repeated beyond it
+        module = replace(module, rows_of_block=min(arguments.block[0], shape[0]))
     return CodedWeight(info, form, names, scheme, storage, module)
 
 

@@ -98,12 +98,12 @@ def _stream(array: NDArray[Any]) -> Stream:
 
 
 def _parameters(quantized: Quantized, chosen: Arrangement, tile: Tile) -> dict[str, Piece]:
-    from compress_core.layouts.packed.arrangement import kept_mask
+    from compress_core.layouts.packed.arrangement import is_whole, kept_mask
 
-    whole = quantized.scheme.group_size == "tensor"
+    kinds = quantized.scheme.parameters()
     pieces: dict[str, Piece] = {}
     for name, stored in _stored_parameters(quantized).items():
-        if whole:
+        if is_whole(kinds[name], quantized.scheme):
             if tile.start == 0:
                 pieces[name] = Once(stored)
         elif chosen.selects_rows:

@@ -16,7 +16,9 @@ from compress_core.layouts.packed import record
 from compress_core.recorded import Sums, errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
+from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
+from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.tensors import Form, Structure, TensorInfo
 
 SCHEMES: list[Scheme | None] = [
@@ -24,6 +26,8 @@ SCHEMES: list[Scheme | None] = [
     Integer(bits=4, group_size=128, scale_dtype="BF16"),
     Integer(bits=8, group_size="tensor", symmetric=False),
     Binary(bits=1, group_size="channel"),
+    Fp8(bits=8, group_size="channel", element="e5m2"),
+    Nvfp4(bits=4, group_size=16),
 ]
 STRUCTURES = [None, "element", "row", "column", "16x4", "2of4"]
 JSON = st.recursive(
