@@ -208,7 +208,9 @@ def _remarks(plan: Plan) -> list[str]:
     inputs = dict.fromkeys(one.form.inputs for one in plan.touched() if one.form.inputs)
     if inputs and not plan.layout.records_inputs:
         what = ", ".join(map(str, inputs))
-        said.append(f"layout {plan.layout.id} holds weights alone: nothing in it asks for {what}")
+        said.append(
+            f"layout {plan.layout.id} holds weights alone: nothing in it asks for {what} inputs"
+        )
     return said
 
 
