@@ -220,3 +220,23 @@ def extremes(weight: Any, arguments: Any) -> tuple[Any, Any]:
     padded = torch.nn.functional.pad(weight, (0, -columns % wide, 0, -rows % high))
     blocks = padded.reshape(-1, high, padded.shape[1] // wide, wide)
     return blocks.amin((1, 3)), blocks.amax((1, 3))
+
+
+@pytest.mark.parametrize("preset", ["W4A16", "W8A16", "W8A8", "FP8_DYNAMIC", "MXFP4A16"])
+def test_without_a_search_every_part_is_that_of_the_library(
+    preset: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    """In float32, where the library has no roundings of its own."""
+    import torch
+
+    source = models["bert f32, odd"]
+    options = {"preset": preset, "scale_search": "none"}
+    ours = readers.tensors_of(compressed(source, tmp_path / "ours", options))
+    theirs = readers.tensors_of(written_by_the_library(source, tmp_path / "theirs", preset))
+    quantized = [name for name in theirs if name.endswith("weight_scale")]
+    assert quantized
+    for name in quantized:
+        module = name.rpartition(".")[0]
+        for part in (one for one in theirs if one.rpartition(".")[0] == module):
+            assert ours[part].dtype == theirs[part].dtype, part
+            assert torch.equal(ours[part], theirs[part]), part

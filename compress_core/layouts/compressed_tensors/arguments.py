@@ -9,7 +9,7 @@ from typing import Any, Literal
 from compress_core.errors import FormatError
 from compress_core.schemes.base import GroupSize
 
-_STRATEGIES = ("tensor", "channel", "group", "block", "tensor_group")
+_STRATEGIES = ("tensor", "channel", "group", "block", "tensor_group", "token", "attn_head")
 
 
 @dataclass(frozen=True)

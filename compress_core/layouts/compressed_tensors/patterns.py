@@ -1,8 +1,8 @@
 """Targets and ``ignore`` of a ``quantization_config``: which layers they mean.
 
-A file is anybody's: an expression that could take for ever is refused. Those that are allowed have
-no quantifier behind a parenthesis, and few without a bound, so that the time of a match is bounded
-by a power of the length of a name.
+A file is anybody's: an expression that could take for ever is not tried. Those that are have no
+quantifier behind a parenthesis, and few without a bound, so that the time of a match is bounded by
+a power of the length of a name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from compress_core.errors import FormatError
+from compress_core.layouts.compressed_tensors.undecoded import NotDecodedError
 
 _LONGEST = 500
 _MOST_UNBOUNDED = 4
@@ -44,7 +45,7 @@ class Names:
     def matches(self, module: str) -> bool:
         """Whether an expression matches a module's name, from its beginning.
 
-        :raises FormatError: that could take too long.
+        :raises NotDecodedError: that could take too long.
         """
         return any(_match(pattern, module) for pattern in self._patterns)
 
@@ -52,15 +53,15 @@ class Names:
 def check_cost(patterns: Iterable[Names], modules: int) -> None:
     """Refuse lists that would be tried too often.
 
-    :raises FormatError: they would.
+    :raises NotDecodedError: they would.
     """
     if modules * sum(len(names._patterns) for names in patterns) > 10**6:
-        raise FormatError("too many expressions in quantization_config")
+        raise NotDecodedError("too many expressions in quantization_config")
 
 
 def _compiled(text: str) -> re.Pattern[str]:
     if len(text) > _LONGEST or _is_costly(text):
-        raise FormatError(f"expression of quantization_config is not tried: {text!r:.80}")
+        raise NotDecodedError(f"expression {text!r:.80} of quantization_config is not tried")
     try:
         return re.compile(text)
     except (re.error, RecursionError, OverflowError, Warning) as error:
@@ -85,6 +86,5 @@ def _steps(text: str, length: int) -> int:
 
 def _match(pattern: re.Pattern[str], module: str) -> bool:
     if _steps(pattern.pattern, len(module)) > _MOST_STEPS:
-        said = f"expression of quantization_config is not tried: {pattern.pattern!r:.80}"
-        raise FormatError(said, where=module)
+        raise NotDecodedError(f"expression {pattern.pattern!r:.80} is not tried on {module:.80}")
     return pattern.match(module) is not None

@@ -21,9 +21,9 @@ from compress_core.layouts.compressed_tensors.groups import (
     quantization_of,
     without_quantization,
 )
+from compress_core.layouts.compressed_tensors.undecoded import NotDecodedError
 from compress_core.layouts.compressed_tensors.weights import (
     CodedWeight,
-    NotDecodedError,
     coded_weight,
     modules_of,
     parts_of_inputs,

@@ -13,6 +13,7 @@ from compress_core.dtypes import DTYPES, DType
 from compress_core.layouts.compressed_tensors.groups import Group
 from compress_core.layouts.compressed_tensors.storage import Module, Storage
 from compress_core.layouts.compressed_tensors.storages import storage_of
+from compress_core.layouts.compressed_tensors.undecoded import NotDecodedError
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import Form, TensorInfo
 
@@ -27,10 +28,6 @@ _LOCALS = (
 _OF_INPUTS = re.compile(r"(input|output)_(scale|zero_point|global_scale)")
 _OF_CACHES = re.compile(r"[kvq]_(scale|zero_point)")
 _NAMES_OF_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
-
-
-class NotDecodedError(Exception):
-    """Codes of a kind that is not decoded here; never leaves the layout."""
 
 
 @dataclass(frozen=True)

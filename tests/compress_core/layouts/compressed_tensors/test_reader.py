@@ -196,6 +196,11 @@ def test_scales_that_are_no_numbers_are_damage(value: float, tmp_path: Path) -> 
         config(INT4, "mxfp6-pack-quantized"),
         config(INT4, "pack-quantized", quantization_status="frozen"),
         config(INT4, "pack-quantized", transform_config={"config_groups": {"a": {}}}),
+        config(
+            INT4,
+            "pack-quantized",
+            config_groups={"a": {"targets": ["re:^(?!x).*fc$"], "weights": INT4}},
+        ),
     ],
 )
 def test_what_is_not_decoded_is_shown_as_it_is_and_refused_by_name(
