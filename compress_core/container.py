@@ -154,10 +154,13 @@ class Writer(ABC):
 
     :ivar copy_side_files: whether what lies beside the weights of a source folder goes along; may
         be set before ``begin``. A single file has nothing beside it.
+    :ivar config: what ``config.json`` of a folder says; may be set before ``begin``. ``None``, or
+        what the source's own file says: that file goes along as it is.
     :ivar left_out: what lies there and was not copied, known after ``begin``.
     """
 
     copy_side_files: bool = True
+    config: Mapping[str, Any] | None = None
     left_out: Sequence[str] = ()
 
     @abstractmethod

@@ -88,6 +88,69 @@ def _settings(config: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         yield from inner.items()
 
 
+# what servers join to one matrix: its parts need the same number format, or none
+_FUSED = (
+    ("q_proj", "k_proj", "v_proj"),
+    ("query", "key", "value"),
+    ("gate_proj", "up_proj"),
+    ("w1", "w3"),
+    ("q_a_proj", "kv_a_proj_with_mqa"),
+)
+_OF_FUSED = {word: "+".join(words) for words in _FUSED for word in words}
+
+# heads over the vocabulary whose data are the embedding's, below a module with data of its own
+_TIED_HEADS = (
+    "cls.predictions.decoder",
+    "predictions.decoder",
+    "lm_head.decoder",
+    "vocab_projector",
+    "generator_lm_head",
+)
+_WITH_LM_HEAD = ("CausalLM", "LMHeadModel", "ConditionalGeneration")
+
+
+def fused(name: str) -> str | None:
+    """The matrix that servers make of the weight ``name`` and its neighbours; ``None``: itself.
+
+    Source: ``packed_modules_mapping`` of vLLM's models.
+    """
+    module = name.removesuffix(".weight")
+    path, dot, word = module.rpartition(".")
+    return f"{path}{dot}{_OF_FUSED[word]}" if word in _OF_FUSED else None
+
+
+def ties_embeddings(config: Mapping[str, object] | None) -> bool:
+    """Whether the head over the vocabulary shares the data of the embedding."""
+    said = (value for key, value in _settings(config or {}) if key == "tie_word_embeddings")
+    return any(value is True for value in said)
+
+
+def may_be_linear(info: TensorInfo) -> bool:
+    """Whether a tensor can be the weight of a linear layer, of whatever role: a head, a router."""
+    module, _, last = info.name.rpartition(".")
+    word = module.rpartition(".")[2]
+    table = word != "lm_head" and _EMBEDDING.fullmatch(word) is not None
+    return last == "weight" and len(info.shape) == 2 and not table
+
+
+def tied_heads(infos: Mapping[str, TensorInfo], config: Mapping[str, object] | None) -> list[str]:
+    """Modules of linear layers that are not in the file, since they share the embedding's data."""
+    if not ties_embeddings(config):
+        return []
+    known = [head for head in _TIED_HEADS if _is_below(head, infos)]
+    named = (config or {}).get("architectures")
+    classes = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+    if not known and any(word in one for one in classes for word in _WITH_LM_HEAD):
+        known = ["lm_head"]
+    return [head for head in known if f"{head}.weight" not in infos]
+
+
+def _is_below(head: str, infos: Mapping[str, TensorInfo]) -> bool:
+    """Whether a file has something of a head, or of the module that it belongs to."""
+    begin = f"{head.rpartition('.')[0] or head}."
+    return any(name.startswith(begin) for name in infos)
+
+
 def quantized_as(
     infos: Mapping[str, TensorInfo],
     metadata: Mapping[str, str],

@@ -42,13 +42,14 @@ def compress(
     """
     settings = settings or Settings()
     refuse_resuming(spec.output, settings)
-    with open_weights(source, settings.key) as reader:
+    with _source(source, settings) as reader:
         run = Run(_decide(reader, spec, settings), settings)
-        writer = _writer(reader, Path(target), spec.output, settings)
+        writer = _writer(run.plan, Path(target), settings)
         writer.check()
         weight_files(run.plan, __version__)  # what cannot be stored is said before data is read
         run = _without_nonfinite(run, spec, settings)
         run.settle()
+        writer.config = run.plan.config
         return _carry_out(run, writer, Path(target), before_commit)
 
 
@@ -68,12 +69,19 @@ def plan(
     :param exact: carry out the surveys, so that every size is exact.
     """
     settings = settings or Settings()
-    with open_weights(source, settings.key) as reader:
+    with _source(source, settings) as reader:
         run = Run(_decide(reader, spec, settings), settings)
         run = _without_nonfinite(run, spec, settings)
         if exact:
             run.settle()
         return _outlook(run, target, settings)
+
+
+def _source(path: Path | str, settings: Settings) -> Reader:
+    """The tensors of an input: as they are stored, or what they stand for."""
+    if settings.requantize:
+        return open_logical(path, settings.key)
+    return open_weights(path, settings.key)
 
 
 def restore(source: Path | str, target: Path | str, settings: Settings | None = None) -> Report:
@@ -84,7 +92,7 @@ def restore(source: Path | str, target: Path | str, settings: Settings | None = 
     settings = settings or Settings()
     with open_logical(source, settings.key) as reader:
         run = Run(_decide_restore(reader, settings), settings)
-        writer = _writer(reader, Path(target), run.plan.spec.output, settings)
+        writer = _writer(run.plan, Path(target), settings)
         writer.check()
         return _carry_out(run, writer, Path(target))
 
@@ -111,7 +119,7 @@ def _outlook(run: Run, target: Path | str | None, settings: Settings) -> Report:
     source = run.plan.source
     shown = None if target is None else Path(target)
     # a plan without a target still needs a name to measure the file under
-    writer = _writer(source, shown or Path(source.path.name), run.plan.spec.output, settings)
+    writer = _writer(run.plan, shown or Path(source.path.name), settings)
     return _report(run, writer.measure(files), {}, kind="plan", target=shown)
 
 
@@ -138,11 +146,13 @@ def _without_nonfinite(run: Run, spec: Spec, settings: Settings) -> Run:
     return Run(_decide(run.plan.source, spec, settings, keep), settings) if keep else run
 
 
-def _writer(reader: Reader, target: Path, output: Output, settings: Settings) -> Writer:
-    format_id = "folder" if reader.path.is_dir() else "safetensors"
+def _writer(plan: Plan, target: Path, settings: Settings) -> Writer:
+    source, output = plan.source, plan.spec.output
+    format_id = "folder" if source.path.is_dir() else "safetensors"
     may_replace = settings.replace or output.on_exists == "replace"
-    writer: Writer = registry.get("formats", format_id).writer(target, reader, replace=may_replace)
+    writer: Writer = registry.get("formats", format_id).writer(target, source, replace=may_replace)
     writer.copy_side_files = output.copy_side_files
+    writer.config = plan.config
     return writer
 
 
@@ -234,7 +244,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         name=name,
         shape=one.info.shape,
         dtype=one.info.dtype.code,
-        to="tied" if tied_to else one.info.dtype.code.lower() if restored else str(one.form),
+        to=_to(one, tied_to, restored=restored),
         bytes_in=plan.source.stored_bytes(name),
         bytes_out=sum(part.nbytes for part in plan.parts(one).values()),
         exactness=exactness(one.form),
@@ -245,6 +255,13 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         tied_to=tied_to,
         reference_square=None if stats is None else stats.reference_square,
     )
+
+
+def _to(one: TensorPlan, tied_to: str | None, *, restored: bool) -> str:
+    """What a tensor became, in a word or two."""
+    if tied_to is not None:
+        return "tied"
+    return one.info.dtype.code.lower() if restored and not one.form.touched else str(one.form)
 
 
 def _totals(

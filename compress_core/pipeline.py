@@ -51,6 +51,11 @@ class Step:
                 return rule.instead
         return self.work
 
+    @property
+    def works(self) -> tuple[Pass, ...]:
+        """The pass with all the options that some tensor may get."""
+        return (self.work, *(rule.instead for rule in self.rules))
+
     def config(self) -> dict[str, Any]:
         """The step as a spec writes it: ``pass`` first, then what differs from the defaults."""
         rules = {"rules": [rule.config(self.work) for rule in self.rules]} if self.rules else {}

@@ -6,19 +6,21 @@ No NumPy here: a plan comes from headers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from compress_core import model, registry
 from compress_core.container import PartSpec, Reader
+from compress_core.dtypes import DTYPES
 from compress_core.errors import UnsupportedError, UsageError
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import Checkpoint, Layout
 from compress_core.passes.base import Pass, Target
 from compress_core.pipeline import Pipeline, Step
 from compress_core.report import Exactness
 from compress_core.select import told_unmatched
-from compress_core.spec import Output, Spec
+from compress_core.spec import Spec
 from compress_core.tensors import Form, Refusal, TensorInfo
 
 
@@ -73,7 +75,27 @@ class Plan:
     @property
     def aliases(self) -> Mapping[str, str]:
         """Tensors that are only stored as another name of one that is tied to them."""
-        return self.tied if self.layout.ties else {}
+        return self._aliases
+
+    @cached_property
+    def _aliases(self) -> Mapping[str, str]:
+        return self.layout.tied(self.checkpoint)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The output as a layout sees it."""
+        return Checkpoint(
+            infos={name: one.info for name, one in self.tensors.items()},
+            forms={name: one.form for name, one in self.tensors.items()},
+            config=self.source.config,
+            aliases=self.tied,
+            is_folder=self.source.path.is_dir(),
+        )
+
+    @property
+    def config(self) -> Mapping[str, Any] | None:
+        """What ``config.json`` of an output folder says."""
+        return self.layout.config(self.checkpoint) if self.touched() else self.source.config
 
     def owner(self, one: TensorPlan) -> TensorPlan:
         """The tensor whose data decide what becomes of ``one``: usually itself."""
@@ -140,15 +162,16 @@ def make_plan(
     :raises UsageError: pipeline, layout and file do not go together.
     """
     refuse_quantized(source, spec.pipeline)
-    layout = choose_layout(spec.output)
-    notes = told_unmatched(spec.written, list(source.infos), on_unmatched)
+    layout, notes = choose_layout(spec, source)
+    notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
     _refuse_idle_gates(source, spec)
     decision = _Decision(source, spec.pipeline, layout, keep or {})
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
+    _refuse_idle_steps(decision, tensors.values())
     plan = Plan(source, spec, layout, tensors, notes, _tied(source.aliases, tensors))
     _check_forms(plan)
     plan = plan if plan.touched() else _as_copy(plan)
-    plan.notes.extend(_tie_notes(plan))
+    plan.notes.extend((*_tie_notes(plan), *_remarks(plan)))
     return plan
 
 
@@ -177,12 +200,25 @@ def _tie_notes(plan: Plan) -> list[str]:
         for name, first in plan.source.aliases.items()
         if name not in plan.tied
     ]
-    if plan.tied:
-        said = ", ".join(f"{name} = {first}" for name, first in [*plan.tied.items()][:3])
-        more = f" and {len(plan.tied) - 3} more" if len(plan.tied) > 3 else ""
-        how = "stored once" if plan.aliases else f"layout {plan.layout.id} stores each"
-        apart.append(f"tied, {how}: {said}{more}")
+    once = {name: of for name, of in plan.tied.items() if name in plan.aliases}
+    twice = {name: of for name, of in plan.tied.items() if name not in plan.aliases}
+    for how, ties in (("stored once", once), (f"layout {plan.layout.id} stores each", twice)):
+        if ties:
+            said = ", ".join(f"{name} = {first}" for name, first in [*ties.items()][:3])
+            more = f" and {len(ties) - 3} more" if len(ties) > 3 else ""
+            apart.append(f"tied, {how}: {said}{more}")
     return apart
+
+
+def _remarks(plan: Plan) -> list[str]:
+    said = plan.layout.remarks(plan.checkpoint)
+    inputs = dict.fromkeys(one.form.inputs for one in plan.touched() if one.form.inputs)
+    if inputs and not plan.layout.records_inputs:
+        what = ", ".join(map(str, inputs))
+        said.append(
+            f"layout {plan.layout.id} holds weights alone: nothing in it asks for {what} inputs"
+        )
+    return said
 
 
 def _as_copy(plan: Plan) -> Plan:
@@ -190,7 +226,7 @@ def _as_copy(plan: Plan) -> Plan:
     if plan.spec.pipeline.steps:
         plan.notes.append("no tensor is selected: the output is a copy")
     if plan.spec.output.layout == "auto":
-        return replace(plan, layout=choose_layout(replace(plan.spec.output, layout="dense")))
+        return replace(plan, layout=_layout("dense"))
     return plan
 
 
@@ -206,8 +242,15 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
         raise UnsupportedError(
             f"already quantized: {scheme}",
             where=str(source.path),
-            hint="start from the original weights, or bring ours back first: modelopt restore",
+            hint=_way_back(scheme),
         )
+
+
+def _way_back(scheme: str) -> str:
+    if scheme in (model.PACKED, "compressed-tensors"):
+        start = "start from the original weights"
+        return f"{start}, or decode these first: --requantize, or modelopt restore"
+    return "start from the original weights"
 
 
 def _refuse_idle_gates(source: Reader, spec: Spec) -> None:
@@ -221,11 +264,54 @@ def _refuse_idle_gates(source: Reader, spec: Spec) -> None:
             )
 
 
-def choose_layout(output: Output) -> Layout:
-    """The layout that ``output`` names; ``auto`` is ``packed``."""
-    name = "packed" if output.layout == "auto" else output.layout
-    layout: Layout = registry.get("layouts", name)()
+def choose_layout(spec: Spec, source: Reader) -> tuple[Layout, list[str]]:
+    """The layout that ``spec`` names, and what is to be said of the choice.
+
+    ``auto`` is ``packed``, except for a checkpoint folder whose passes are all presets: they are
+    for servers, and so is the layout, if there is one that holds them.
+    """
+    output = spec.output
+    if output.layout != "auto":
+        return _layout(output.layout, allow_unread=output.allow_unread), []
+    works = [work for step in spec.pipeline.steps for work in step.works]
+    if works and all(work.meant_for is not None for work in works):
+        for name, found in registry.all_of("layouts").items():
+            layout = _layout(name, allow_unread=output.allow_unread)
+            if found.serves_presets and all(_serves(layout, work, source) for work in works):
+                misfit = _misfit(layout, works, source)
+                return (layout, []) if misfit is None else (_layout("packed"), [misfit])
+    return _layout("packed"), []
+
+
+def _layout(name: str, *, allow_unread: bool = False) -> Layout:
+    layout: Layout = registry.get("layouts", name)(allow_unread=allow_unread)
     return layout
+
+
+def _serves(layout: Layout, work: Pass, source: Reader) -> bool:
+    """Whether a layout holds what a pass makes of a weight of usual size in such a source."""
+    info = TensorInfo("layer.weight", DTYPES["BF16"], (4096, 4096), 2 * 4096**2)
+    form = work.becomes(info, Form(info.dtype), layout.limits(info))
+    if not isinstance(form, Form) or layout.fits(info, form) is not None:
+        return False
+    one = Checkpoint({info.name: info}, {info.name: form}, source.config, {}, source.path.is_dir())
+    return not layout.accepts(one)
+
+
+def _misfit(layout: Layout, works: Sequence[Pass], source: Reader) -> str | None:
+    """Why a layout is of no use for any tensor of a source; ``None``: it is of some."""
+    refusal: Refusal | None = None
+    for info in source.infos.values():
+        for work in works:
+            if model.role(info, source.config) == work.meant_for:
+                after = work.becomes(info, Form(info.dtype), layout.limits(info))
+                if isinstance(after, Form):
+                    return None
+                refusal = refusal or after
+    if refusal is None:
+        return None
+    way = "" if refusal.hint is None else f"; {refusal.hint} would do"
+    return f"not in layout {layout.id}, which cannot hold a layer of it: {refusal.reason}{way}"
 
 
 @dataclass(frozen=True)
@@ -236,6 +322,7 @@ class _Decision:
     pipeline: Pipeline
     layout: Layout
     keep: Mapping[str, str]
+    refused: list[tuple[int, Refusal]] = field(default_factory=list)
 
     def tensor(self, info: TensorInfo) -> TensorPlan:
         """What happens to one tensor."""
@@ -251,7 +338,7 @@ class _Decision:
             if isinstance(after, str):
                 skipped.append(after)
                 continue
-            stages.append(Stage(index, work, Target(info, form, after)))
+            stages.append(Stage(index, work, Target(info, form, after, self.layout.limits(info))))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
 
@@ -276,8 +363,34 @@ class _Decision:
         except UsageError as error:
             raise type(error)(error.message, where=f"passes[{index}]", hint=error.hint) from error
         if isinstance(after, Refusal):
+            self.refused.append((index, after))
+            if self._is_named(index, info):
+                raise _unfit(after, self.layout, f"passes[{index}]")
             return after.reason
+        refusal = self.layout.fits(info, after)
+        if refusal is not None:
+            raise _unfit(refusal, self.layout, f"passes[{index}]")
         return _not_worth_it(info, form, after, self.layout) or after
+
+    def _is_named(self, index: int, info: TensorInfo) -> bool:
+        """Whether somebody asked for this very tensor."""
+        step = self.pipeline.steps[index]
+        lists = [self.pipeline.select.match, step.select.match, *(one.match for one in step.rules)]
+        patterns = (pattern for listed in lists for pattern in listed)
+        return any(pattern.is_exact and pattern.matches(info.name) for pattern in patterns)
+
+
+def _unfit(refusal: Refusal, layout: Layout, where: str) -> UsageError:
+    said = f"layout {layout.id} cannot hold {refusal.name}: {refusal.reason}"
+    return UsageError(said, where=where, hint=refusal.hint or "use --layout packed")
+
+
+def _refuse_idle_steps(decision: _Decision, tensors: Iterable[TensorPlan]) -> None:
+    """A step that cannot do anything of what it is there for is wrong."""
+    for index in dict.fromkeys(index for index, _ in decision.refused):
+        if not any(stage.step == index for one in tensors for stage in one.stages):
+            first = next(refusal for step, refusal in decision.refused if step == index)
+            raise _unfit(first, decision.layout, f"passes[{index}]")
 
 
 def _untouchable(info: TensorInfo) -> str | None:
@@ -302,7 +415,7 @@ def _not_worth_it(info: TensorInfo, before: Form, after: Form, layout: Layout) -
 
 
 def _check_forms(plan: Plan) -> None:
-    refusals = plan.layout.accepts({one.info.name: one.form for one in plan.touched()})
+    refusals = plan.layout.accepts(plan.checkpoint) if plan.touched() else []
     if refusals:
         first = refusals[0]
         raise UsageError(
@@ -321,6 +434,12 @@ def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:
     for name, one in plan.tensors.items():
         for stage in one.stages:
             if stage.step == step and name not in plan.tied:
-                key = stage.work.group(one.info) or one.info.name
-                groups.setdefault((stage.work, key), []).append(stage.target)
+                groups.setdefault((stage.work, _group(stage)), []).append(stage.target)
     return [(work, targets) for (work, _), targets in groups.items()]
+
+
+def _group(stage: Stage) -> str:
+    info, joined = stage.target.info, stage.target.limits.joined
+    if joined is not None and stage.work.joins(info):
+        return joined
+    return stage.work.group(info) or info.name

@@ -1,7 +1,7 @@
 """Names for sets of quantize options, as other tools use them.
 
-Source: the preset names of compressed-tensors and llm-compressor. Only those that leave activations
-alone are here: a weight file holds none.
+Source: the preset names of compressed-tensors and llm-compressor, and NF4 of bitsandbytes. Only
+those that need no scales of activations are here: a weight file holds none.
 """
 
 from __future__ import annotations
@@ -15,36 +15,47 @@ from compress_core.fields import Scalar
 from compress_core.near import did_you_mean, shown
 
 
-def _grouped(bits: int, *, symmetric: bool = True) -> Mapping[str, Scalar]:
-    return MappingProxyType({"bits": bits, "group_size": 128, "symmetric": symmetric})
+def _options(**options: Scalar) -> Mapping[str, Scalar]:
+    return MappingProxyType(options)
 
 
 PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
-    {f"W{bits}A16": _grouped(bits) for bits in range(2, 9)}
-    | {"W4A16_ASYM": _grouped(4, symmetric=False)}
+    {f"W{bits}A16": _options(bits=bits, group_size=128, symmetric=True) for bits in range(2, 9)}
+    | {
+        "W4A16_ASYM": _options(bits=4, group_size=128, symmetric=False),
+        "W8A8": _options(bits=8, group_size="channel", symmetric=True, inputs="int8"),
+        "FP8_DYNAMIC": _options(scheme="fp8", group_size="channel", inputs="fp8"),
+        "NF4": _options(scheme="nf4", group_size=64),
+        "MXFP4A16": _options(scheme="mxfp4", group_size=32),
+        "NVFP4A16": _options(scheme="nvfp4", group_size=16),
+    }
 )
 """Preset → options of the pass ``quantize``."""
+
+
+def rule_of(preset: str) -> str:
+    """The ``scale_rule`` of the library that a preset is known from."""
+    return "bitsandbytes" if preset == "NF4" else "compressed-tensors"
+
 
 _NEEDS_ACTIVATIONS = ("FP8", "NVFP4")
 
 # what people know from elsewhere, and which of ours stores weights of that width
 _INSTEAD = {
-    "INT8": "W8A16",
-    "FP8": "W8A16",
-    "FP8_DYNAMIC": "W8A16",
-    "FP8_BLOCK": "W8A16",
-    "MXFP8": "W8A16",
-    "MXFP8A16": "W8A16",
+    "FP8": "FP8_DYNAMIC",
+    "FP8_BLOCK": "FP8_DYNAMIC",
+    "MXFP8": "FP8_DYNAMIC",
+    "MXFP8A16": "FP8_DYNAMIC",
     "MXFP6A16": "W6A16",
     "MXFP6A8": "W6A16",
     "W4AFP8": "W4A16",
-    "MXFP4": "W4A16",
-    "MXFP4A16": "W4A16",
-    "MXFP4XFP8": "W4A16",
-    "NVFP4": "W4A16",
-    "NVFP4A16": "W4A16",
-    "NF4": "W4A16",
+    "MXFP4": "MXFP4A16",
+    "MXFP4XFP8": "MXFP4A16",
+    "NVFP4": "NVFP4A16",
 }
+
+
+_ALIASES = {"INT8": "W8A8"}
 
 
 def find(name: str) -> str:
@@ -52,7 +63,7 @@ def find(name: str) -> str:
 
     :raises UsageError: there is none; the hint names the one to use instead, or the nearest.
     """
-    wanted = name.upper()
+    wanted = _ALIASES.get(name.upper(), name.upper())
     if wanted in PRESETS:
         return wanted
     raise UsageError(_refusal(name), where="preset", hint=_hint(wanted))

@@ -33,6 +33,7 @@ class Settings:
     :ivar key: which set of weights, in files that hold several.
     :ivar on_unmatched: what a written pattern is that matches no tensor.
     :ivar on_nonfinite: what a tensor with NaN or infinity is; ``keep`` costs one more sweep.
+    :ivar requantize: whether weights that are codes already are decoded first, instead of refused.
     :ivar progress: called often, from one thread.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     key: str | None = None
     on_unmatched: Literal["error", "warn", "ignore"] = "error"
     on_nonfinite: Literal["error", "keep"] = "error"
+    requantize: bool = False
     progress: Callable[[Progress], None] | None = None
 
     @property

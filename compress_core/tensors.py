@@ -114,6 +114,8 @@ class Form:
     :ivar kept: elements that are not pruned; ``None`` with a sparsity = known after the survey.
     :ivar moved: a pass gave plain values that are not the file's; codes and zeros say so by
         themselves.
+    :ivar inputs: number format that servers give to what the layer gets, such as ``int8``; ``None``
+        leaves it as it is. Nothing of the tensor depends on it.
     """
 
     dtype: DType
@@ -121,6 +123,7 @@ class Form:
     sparsity: Structure | None = None
     kept: int | None = None
     moved: bool = False
+    inputs: str | None = None
 
     @property
     def touched(self) -> bool:
@@ -130,6 +133,7 @@ class Form:
     def __str__(self) -> str:
         said = [str(self.scheme)] if self.scheme is not None else []
         said += [self.sparsity.said] if self.sparsity is not None else []
+        said += [f"a{self.inputs[-1]}"] if self.inputs is not None else []
         return " ".join(said) or ("changed" if self.moved else "kept")
 
 

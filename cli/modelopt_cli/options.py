@@ -115,6 +115,15 @@ class Selecting(Choosing):
             help="When a tensor holds NaN or infinity; keep: leave that tensor as it is.",
         ),
     )
+    requantize: bool = field(
+        default=False,
+        metadata=flag(
+            "--requantize",
+            section="Tensors",
+            is_flag=True,
+            help="Take weights that are quantized already, and decode them first.",
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,15 @@ class Storing:
             type=size_for("--shard-size"),
             metavar="SIZE",
             help="Largest weight file of an output folder, such as 4GiB.",
+        ),
+    )
+    allow_unread: bool = field(
+        default=False,
+        metadata=flag(
+            "--allow-unread",
+            section="Output",
+            is_flag=True,
+            help="Write also what a reader of the layout is known to refuse.",
         ),
     )
 

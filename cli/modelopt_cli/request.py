@@ -51,7 +51,11 @@ def called(spec: Spec) -> str:
 def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
     """``spec`` with what the flags say on top: ``--match`` replaces, ``--ignore`` adds."""
     select = selection(spec.pipeline.select, selecting)
-    given = {"layout": storing.layout, "shard_size": storing.shard_size}
+    given = {
+        "layout": storing.layout,
+        "shard_size": storing.shard_size,
+        "allow_unread": storing.allow_unread or None,
+    }
     said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     output = replace(spec.output, **said)
     return replace(spec, pipeline=replace(spec.pipeline, select=select), output=output)

@@ -102,6 +102,7 @@ class Run(Errand):
             super().settings(),
             on_unmatched=self.selecting.on_unmatched,
             on_nonfinite=self.selecting.on_nonfinite,
+            requantize=self.selecting.requantize,
         )
 
     def own(self, spec: Spec) -> Spec:

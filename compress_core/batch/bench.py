@@ -152,6 +152,7 @@ class Bench:
             "on_nonfinite": settings.on_nonfinite,
             "baselines": self._baselines,
             **({} if settings.key is None else {"key": settings.key}),
+            **({"requantize": True} if settings.requantize else {}),
         }
         return _sha256(decides)
 

@@ -70,11 +70,21 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
         return _to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
     if code == "F16":
         return np.clip(values, -F16_MAX, F16_MAX).astype(np.float16).view(np.uint16)
+    if code in _FP8:
+        return _to_fp8(values, code)
     clipped = np.clip(values, -F32_MAX, F32_MAX)
     if code != "F64":
         return clipped
     with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
         return clipped.astype(np.float64)
+
+
+def _to_fp8(values: NDArray[np.float32], code: str) -> NDArray[np.uint8]:
+    import ml_dtypes
+
+    numbers = _fp8_values(code)[np.isfinite(_fp8_values(code))]
+    clipped = np.clip(values, numbers.min(), numbers.max())
+    return np.ascontiguousarray(clipped.astype(getattr(ml_dtypes, _FP8[code]))).view(np.uint8)
 
 
 def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -99,6 +109,8 @@ def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
         return bool((raw & np.uint16(0x7FFF)).max() >= 0x7F80)
     if code == "F16":
         return bool((raw & np.uint16(0x7FFF)).max() >= 0x7C00)
+    if code in _FP8:
+        return not bool(np.isfinite(_fp8_values(code))[raw].all())
     # a comparison with NaN is false, so that one maximum finds NaN too
     return not bool(np.abs(raw).max() <= F32_MAX)
 

@@ -30,6 +30,13 @@ def spread(parameter: NDArray[Any], width: int, columns: int) -> NDArray[Any]:
     return np.repeat(parameter, width, axis=1)[:, :columns]
 
 
+def largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest magnitude of each group: (rows, groups, width) → (rows, groups)."""
+    # the magnitude of −0 is 0
+    found = np.maximum(values.max(axis=2, initial=0), -values.min(axis=2, initial=0))
+    return np.asarray(np.abs(found), np.float32)
+
+
 def deviations(
     values: NDArray[np.float32], mean: NDArray[np.float32], kept: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:

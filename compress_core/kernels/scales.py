@@ -37,6 +37,29 @@ def stored_scale(
     return np.where(scale == 0, np.float32(of_zero), floored)
 
 
+def nearest_scale(scale: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
+    """The number of ``dtype`` nearest to a scale of either sign that is not 0.
+
+    Its magnitude is floored as by :func:`stored_scale`, and saturates.
+    """
+    magnitude = np.clip(np.abs(scale), SMALLEST[dtype], _LARGEST[dtype])
+    if dtype != "F32":
+        magnitude = floats.widen(floats.narrow(magnitude, dtype), dtype)
+    return np.asarray(np.copysign(magnitude, scale), np.float32)
+
+
+def microscale(largest: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The power of two for a group of E2M1 numbers (rows, groups): at least 2⁻¹²⁷.
+
+    Its exponent is that of the largest magnitude, or the next where the mantissa is 1.75 or more,
+    minus 2: that of the largest E2M1 number.
+    """
+    bits = np.ascontiguousarray(largest).view(np.uint32)
+    exponents = (bits + np.uint32(1 << 21)) >> np.uint32(23)
+    raw = np.maximum(exponents.astype(np.int32) - 2, 0).astype(np.uint8)
+    return floats.widen(raw, "F8_E8M0")
+
+
 def stored_mean(mean: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
     """``mean`` as ``dtype`` holds it.
 

@@ -29,6 +29,23 @@ def ordered_sum(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(sums[..., 0])
 
 
+def column_sum(values: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
+    """Sum over the first axis, in ``dtype`` and in the order of this module; shape (n, m) → (m,).
+
+    In float64 the bits of :func:`ordered_sum` over the transposed array.
+    """
+    count, columns = values.shape
+    lanes = LANES if count > LANES else 1 << max(count - 1, 0).bit_length()
+    whole = count - count % lanes
+    head = values[:whole].reshape(whole // lanes, lanes, columns)
+    sums = np.add.reduce(head, axis=0, dtype=dtype)
+    sums[: count - whole] += values[whole:]
+    while lanes > 1:
+        lanes //= 2
+        sums = sums[:lanes] + sums[lanes:]
+    return np.asarray(sums[0])
+
+
 def square_sum(values: NDArray[Any]) -> float:
     """Σ values² over all elements; not finite where a value or a square is not."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import PartSpec, Piece, Reader
@@ -15,6 +16,33 @@ if TYPE_CHECKING:
     from compress_core.tiles import Tile
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """All tensors of an output, before there is any data.
+
+    :ivar infos: tensor → what it is in the input.
+    :ivar forms: tensor → its form in the output; plain where no pass takes it.
+    :ivar config: ``config.json`` of the input, ``None`` where there is none.
+    :ivar aliases: tensor → the one that it shares its data with.
+    :ivar is_folder: whether the output is a checkpoint folder.
+    """
+
+    infos: Mapping[str, TensorInfo]
+    forms: Mapping[str, Form]
+    config: Mapping[str, Any] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    is_folder: bool = False
+
+    def with_infos(self) -> list[tuple[TensorInfo, Form]]:
+        """All tensors and their forms."""
+        return [(info, self.forms[name]) for name, info in self.infos.items()]
+
+    @property
+    def coded(self) -> dict[str, Form]:
+        """The tensors that become codes."""
+        return {name: form for name, form in self.forms.items() if form.scheme is not None}
+
+
 class Layout(ABC):
     """One way to store compressed tensors in a safetensors container.
 
@@ -23,6 +51,10 @@ class Layout(ABC):
     :cvar read_by: who reads it: only readers that were run.
     :cvar stem: file name of the weights in a checkpoint folder, without suffix.
     :cvar ties: whether it can store one tensor under several names.
+    :cvar needs_config: whether readers learn from ``config.json`` what its codes are, so that its
+        output is a checkpoint folder.
+    :cvar serves_presets: whether it is what a checkpoint folder gets for a preset that it holds.
+    :cvar records_inputs: whether it tells servers what to do with the inputs of layers.
     :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets
         smaller.
     """
@@ -33,14 +65,40 @@ class Layout(ABC):
     stem: ClassVar[str] = "model"
     ties: ClassVar[bool] = False
     keeps_values: ClassVar[bool] = False
+    needs_config: ClassVar[bool] = False
+    serves_presets: ClassVar[bool] = False
+    records_inputs: ClassVar[bool] = False
+
+    def __init__(self, *, allow_unread: bool = False) -> None:
+        """A layout.
+
+        :param allow_unread: write also what a reader that the layout is for is known to refuse.
+        """
+        self.allow_unread = allow_unread
 
     def limits(self, info: TensorInfo) -> Limits:
         """What it can hold of this tensor."""
         return Limits()
 
-    def accepts(self, forms: Mapping[str, Form]) -> list[Refusal]:
-        """What it cannot store, judged over the whole file before any data is read."""
+    def fits(self, info: TensorInfo, form: Form) -> Refusal | None:
+        """Why it holds no tensors of such a form; ``None``: it does."""
+        return None
+
+    def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
+        """What it cannot store, judged over all tensors before any data is read."""
         return []
+
+    def remarks(self, checkpoint: Checkpoint) -> list[str]:
+        """What is to be said of an output that it can store."""
+        return []
+
+    def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
+        """Of the checkpoint's aliases, those that need no data of their own."""
+        return checkpoint.aliases if self.ties else {}
+
+    def config(self, checkpoint: Checkpoint) -> Mapping[str, Any] | None:
+        """What ``config.json`` of an output folder says: what it says in the input."""
+        return checkpoint.config
 
     @abstractmethod
     def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:
@@ -64,11 +122,13 @@ class Layout(ABC):
         aliases: Mapping[str, str],
         spec: Mapping[str, Any],
         version: str,
+        config: Mapping[str, Any] | None = None,
     ) -> dict[str, str]:
         """Metadata for a file that holds ``touched``; what is measured has a fixed width.
 
         :param aliases: other names → the names of tensors in the file that they stand for; empty
             without ``ties``.
+        :param config: ``config.json`` of the input.
         """
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:

@@ -35,5 +35,6 @@ class Dense(Layout):
         aliases: Mapping[str, str],
         spec: Mapping[str, Any],
         version: str,
+        config: Mapping[str, Any] | None = None,
     ) -> dict[str, str]:
         return {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.fields import Configured
@@ -22,11 +22,13 @@ class Target:
     """A tensor that a pass works on.
 
     :ivar before: its form when the pass gets it; ``form``: what ``becomes`` made of that.
+    :ivar limits: what the layout can hold of it.
     """
 
     info: TensorInfo
     before: Form
     form: Form
+    limits: Limits = field(default_factory=Limits)
 
 
 class Survey(ABC):
@@ -80,6 +82,10 @@ class Pass(Configured, ABC):
     def group(self, info: TensorInfo) -> str | None:
         """Whose data decide together: the tensor's name, ``"*"`` for all; ``None``: no survey."""
         return None
+
+    def joins(self, info: TensorInfo) -> bool:
+        """Whether the group of a tensor is that of all tensors which readers make one matrix of."""
+        return False
 
     @property
     def decides_over_all(self) -> bool:

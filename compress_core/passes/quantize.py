@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from compress_core import registry
 from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
+from compress_core.fitting import RULES, SEARCHES, Fitting
 from compress_core.limits import Limits
 from compress_core.passes.base import Pass, Settled, Survey, Target
-from compress_core.presets import PRESETS, find
+from compress_core.presets import PRESETS, find, rule_of
 from compress_core.tensors import Form, Refusal, TensorInfo
+from compress_core.wanted import Wanted
 
 if TYPE_CHECKING:
     from compress_core.schemes.base import Parameters, Scheme
     from compress_core.tiles import Tile
 
+_OF_SCHEMES = ("bits", "group_size", "symmetric", "center", "element")
+
 
 @dataclass(frozen=True)
 class Quantize(Pass):
-    """Map the values of every group to integers, or to two values."""
+    """Map the values of every group to the numbers of a narrow format."""
 
     id: ClassVar[str] = "quantize"
-    summary: ClassVar[str] = "map values to integers of a few bits, or to two values"
+    summary: ClassVar[str] = "map values to integers or floats of a few bits, or to two values"
 
     preset: str | None = option(
         "a named set of the options below",
         str,
         choices=tuple(PRESETS),
         pattern=r"[\w.-]+",
-        replaces=("bits", "group_size", "symmetric", "center"),
+        replaces=("scheme", *_OF_SCHEMES, "inputs"),
+    )
+    scheme: str | None = option(
+        "number format of the codes",
+        str,
+        choices=registry.names("schemes"),
+        aliases=(("(?i:int)", "integer"),),
+        otherwise="integer; binary for 1 bit",
     )
     bits: int | None = option(
         "bits of a code; 1 is binary",
         int,
         minimum=1,
         maximum=8,
-        otherwise="required without a preset",
+        otherwise="required for integers without a preset",
     )
     group_size: int | str | None = option(
         "columns that share a scale",
         int,
         choices=("channel", "tensor"),
         minimum=1,
-        otherwise="channel",
+        otherwise="channel; nf4 64, mxfp4 32, nvfp4 16",
     )
     symmetric: bool | None = option("no zero point", bool, otherwise="true")
     center: str | None = option(
@@ -53,11 +66,20 @@ class Quantize(Pass):
         choices=("none", "mean"),
         otherwise="none; mean for 1 bit",
     )
-    scale_rule: str = option(
-        "how a scale follows from its group", str, choices=("absmax",), default="absmax"
+    element: str | None = option(
+        "kind of 8-bit float", str, choices=("e4m3", "e5m2"), otherwise="e4m3"
+    )
+    scale_rule: str | None = option(
+        "whose formula gives a scale from its group",
+        str,
+        choices=RULES,
+        otherwise="absmax; with a preset that of its library",
     )
     scale_search: str = option(
-        "what a scale is searched for", str, choices=("none",), default="none"
+        "what a scale is searched for: none, or least squared error",
+        str,
+        choices=SEARCHES,
+        default="mse",
     )
     scale_dtype: str = option(
         "dtype of scales and means; auto: f32, for groups a 16-bit float",
@@ -65,51 +87,68 @@ class Quantize(Pass):
         choices=("auto", "f32", "f16", "bf16"),
         default="auto",
     )
+    inputs: str | None = option(
+        "format that servers give to what a layer gets, token by token; weights do not change",
+        str,
+        choices=("none", "int8", "fp8"),
+        otherwise="none",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.preset is not None:
             object.__setattr__(self, "preset", find(self.preset))
-        if self.bits is None and self.preset is None:
+        if self.preset is None and self.scheme is None and self.bits is None:
             raise UsageError(
-                "quantize needs bits or a preset",
+                "quantize needs bits, a scheme or a preset",
                 where="bits",
                 hint="try --bits 4 or --preset W4A16",
             )
-        if self._center == "mean" and not self._symmetric:
+        self._class.asked(self._wanted("F32"))
+        if not self._has(self._rule):
+            mean = " around a mean" if self._setting("center") == "mean" else ""
             raise UsageError(
-                "center: mean is for symmetric codes; an asymmetric range has its own offset",
-                where="center",
-                hint="leave center out (--center none), or symmetric",
-            )
-        if self._bits == 1 and not self._symmetric:
-            raise UsageError(
-                "1 bit is sign and scale: there is no asymmetric form",
-                where="symmetric",
-                hint="use --bits 2, or leave symmetric out",
+                f"{self._rule} has no formula for {self._named} codes{mean}",
+                where="scale_rule",
+                hint="leave scale_rule out (--scale-rule absmax)",
             )
 
-    def _setting(self, name: str, otherwise: Scalar) -> Any:
+    def _setting(self, name: str, otherwise: Scalar = None) -> Any:
         own = getattr(self, name)
         if own is not None:
             return own
         return PRESETS[self.preset].get(name, otherwise) if self.preset is not None else otherwise
 
     @property
-    def _bits(self) -> int:
-        return int(self._setting("bits", None))
+    def _named(self) -> str:
+        binary = self._setting("bits") == 1
+        return str(self._setting("scheme", "binary" if binary else "integer"))
 
     @property
-    def _symmetric(self) -> bool:
-        return bool(self._setting("symmetric", True))
+    def _rule(self) -> str:
+        """The rule that is asked for, or that of a preset where it has a formula."""
+        if self.scale_rule is not None:
+            return self.scale_rule
+        known = "absmax" if self.preset is None else rule_of(self.preset)
+        return known if self._has(known) else "absmax"
+
+    def _has(self, rule: str) -> bool:
+        own_only = self._setting("center") == "mean"
+        return rule == "absmax" or (rule in self._class.rules and not own_only)
 
     @property
-    def _center(self) -> str:
-        return str(self._setting("center", "mean" if self._bits == 1 else "none"))
+    def _class(self) -> type[Scheme]:
+        found: type[Scheme] = registry.get("schemes", self._named)
+        return found
 
-    @property
-    def _group_size(self) -> Any:
-        return self._setting("group_size", "channel")
+    def _wanted(self, dtype: str, scales: str | None = None) -> Wanted:
+        given = {name: self._setting(name) for name in _OF_SCHEMES}
+        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
+
+    def _scheme(self, info: TensorInfo, limits: Limits | None = None) -> Scheme:
+        as_weights = limits is not None and limits.scales_as_weights
+        scales = "F32" if info.dtype.bits > 32 else info.dtype.code
+        return self._class.asked(self._wanted(info.dtype.code, scales if as_weights else None))
 
     @property
     def meant_for(self) -> str | None:
@@ -125,45 +164,53 @@ class Quantize(Pass):
         scheme = self._scheme(info, limits)
         reason = _unfit(scheme, info, limits)
         if reason is not None:
-            return Refusal(info.name, reason)
-        return Form(form.dtype, scheme, form.sparsity, form.kept)
+            return Refusal(info.name, reason, _fitting_size(scheme, info))
+        return replace(form, scheme=scheme, moved=False, inputs=self._inputs)
 
-    def _scheme(self, info: TensorInfo, limits: Limits) -> Scheme:
-        from compress_core import registry
-
-        dtype = self._scale_dtype(info, limits)
-        common = {"group_size": self._group_size, "center": self._center, "scale_dtype": dtype}
-        if self._bits == 1:
-            binary: Scheme = registry.get("schemes", "binary")(bits=1, **common)
-            return binary
-        integer: Scheme = registry.get("schemes", "integer")(
-            bits=self._bits, symmetric=self._symmetric, **common
-        )
-        return integer
-
-    def _scale_dtype(self, info: TensorInfo, limits: Limits) -> str:
-        if self.scale_dtype != "auto":
-            return self.scale_dtype.upper()
-        if not isinstance(self._group_size, int):
-            return "F32"
-        return info.dtype.code if info.dtype.code in ("F16", "BF16") else "F16"
+    @property
+    def _inputs(self) -> str | None:
+        named = str(self._setting("inputs", "none"))
+        return None if named == "none" else named
 
     def group(self, info: TensorInfo) -> str | None:
-        return info.name if self._group_size == "tensor" else None
+        return info.name if self._scheme(info).surveys else None
+
+    def joins(self, info: TensorInfo) -> bool:
+        # one figure for all blocks, which the kernels of servers have once a matrix
+        return any(kind.whole for kind in self._scheme(info).parameters().values())
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
-        if found is None:
-            scheme = targets[0].form.scheme
-            return TensorFit(scheme, 0, {}) if scheme is not None else None
-        return found.next() if isinstance(found, TensorFit) else None
+        scheme = targets[0].form.scheme
+        if scheme is None:
+            return None
+        if isinstance(found, TensorFit):
+            return found.next()
+        return TensorFit(scheme, self._fitting(targets[0]), 0, {}) if found is None else None
 
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
-        parameters = found.conclude() if isinstance(found, TensorFit) else None
-        return Encode({target.info.name: target.form.scheme for target in targets}, parameters)
+        known = found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
+        return Encode(
+            {one.info.name: (one.form.scheme, self._fitting(one)) for one in targets}, known
+        )
+
+    def _fitting(self, target: Target) -> Fitting:
+        return Fitting(self._rule, self.scale_search, target.limits.negative_scale)
+
+
+def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
+    """What would fit a tensor whose width is no multiple of the group size."""
+    if isinstance(scheme.group_size, int) and info.matrix[1] % scheme.group_size:
+        common = math.gcd(scheme.group_size, info.matrix[1])
+        return f"--group-size {common if common >= 16 else 'channel'}"
+    return None
 
 
 def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
     stored = scheme.parameters()
+    if limits.refusal is not None:
+        return limits.refusal
+    if limits.schemes is not None and scheme.id not in limits.schemes:
+        return f"the layout holds no {scheme.id} codes"
     if scheme.bits not in limits.bits:
         return f"the layout holds no {scheme.bits}-bit codes"
     if "zero_point" in stored and not limits.zero_point:
@@ -179,10 +226,11 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
 
 
 class TensorFit(Survey):
-    """One round of fitting a single group that is the whole tensor."""
+    """One round of fitting over a whole tensor."""
 
-    def __init__(self, scheme: Scheme, turn: int, found: Parameters) -> None:
+    def __init__(self, scheme: Scheme, fitting: Fitting, turn: int, found: Parameters) -> None:
         self._scheme = scheme
+        self._fitting = fitting
         self._turn = turn
         self._found = found
         self._statistics: Parameters = {}
@@ -208,32 +256,70 @@ class TensorFit(Survey):
 
     def conclude(self) -> Parameters:
         """The parameters known after this round."""
-        return self._scheme.conclude(self._turn, self._statistics, self._found)
+        return self._scheme.conclude(self._turn, self._statistics, self._found, self._fitting)
 
-    def next(self) -> TensorFit | None:
-        """The next round, if the scheme needs one."""
-        if self._turn + 1 == self._scheme.rounds:
+    def next(self) -> Survey | None:
+        """The next round, if the scheme needs one; then the search, if there is one."""
+        found = self.conclude()
+        if self._turn + 1 < self._scheme.surveys:
+            return TensorFit(self._scheme, self._fitting, self._turn + 1, found)
+        if self._scheme.group_size != "tensor" or not self._fitting.searches:
             return None
-        return TensorFit(self._scheme, self._turn + 1, self.conclude())
+        search = TensorSearch(self._scheme, self._fitting, found)
+        return search if search.trials else None
+
+
+class TensorSearch(Survey):
+    """The squared error of a whole tensor with each of several sets of parameters."""
+
+    def __init__(self, scheme: Scheme, fitting: Fitting, found: Parameters) -> None:
+        self._scheme = scheme
+        self._fitting = fitting
+        self._found = found
+        self.trials = list(scheme.trials(found, fitting))
+        self._errors: list[float] = []
+
+    def observe(self, tile: Tile) -> list[list[float]]:
+        return [self._errors_of(tile, first) for first in tile.grains()]
+
+    def _errors_of(self, tile: Tile, first: int) -> list[float]:
+        rows = slice(first, first + tile.grain)
+        values = tile.values[rows].reshape(1, -1)
+        kept = None if tile.mask is None else ~tile.mask[rows].reshape(1, -1)
+        errors = self._scheme.errors(values, kept, values.size, self._fitting)
+        return [float(errors(self._found | one)[0, 0]) for one in ({}, *self.trials)]
+
+    def absorb(self, info: TensorInfo, start: int, partial: list[list[float]]) -> None:
+        for errors in partial:
+            before = self._errors or [0.0] * len(errors)
+            self._errors = [one + other for one, other in zip(before, errors, strict=True)]
+
+    def conclude(self) -> Parameters:
+        """The best parameters; those of the formula among equals."""
+        best = min(range(len(self._errors)), key=self._errors.__getitem__)
+        return self._found | [{}, *self.trials][best]
 
 
 class Encode(Settled):
     """Give every tile its codes.
 
-    :param parameters: of the one group that is the whole tensor; ``None``: fitted row by row.
+    :param schemes: tensor → its scheme and how the parameters of a group are chosen.
+    :param surveyed: what was found over the whole tensor; ``None``: nothing was looked for.
     """
 
-    def __init__(self, schemes: dict[str, Scheme | None], parameters: Parameters | None) -> None:
+    def __init__(
+        self, schemes: dict[str, tuple[Scheme | None, Fitting]], surveyed: Parameters | None
+    ) -> None:
         self._schemes = schemes
-        self._parameters = parameters
+        self._surveyed = surveyed
 
     def apply(self, tile: Tile) -> None:
         from compress_core.tiles import Quantized
 
-        scheme = self._schemes[tile.info.name]
+        scheme, fitting = self._schemes[tile.info.name]
         if scheme is None:
             return
-        parameters = self._parameters
-        if parameters is None:
-            parameters = scheme.fit(tile.values, tile.mask)
-        tile.quantize(Quantized(scheme, scheme.encode(tile.values, parameters), parameters))
+        found = self._surveyed
+        if found is None or scheme.group_size != "tensor":
+            found = scheme.fit(tile.values, tile.mask, fitting, found)
+        tile.quantize(Quantized(scheme, scheme.encode(tile.values, found, fitting), found))

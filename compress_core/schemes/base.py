@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from compress_core.dtypes import DTYPES
+from compress_core.fitting import FORMULA, Fitting
+from compress_core.wanted import GroupSize as GroupSize
+from compress_core.wanted import Wanted as Wanted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GroupSize = int | Literal["channel", "tensor"]
 SCALE_DTYPES = ("F32", "F16", "BF16")
 Parameters = dict[str, "NDArray[Any]"]
+
+EPSILONS: Mapping[str, float] = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**-7}
+"""What compressed-tensors puts in the place of a scale of 0, by dtype."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One figure a group, as it is stored: a float of ``dtype``, or (``bits``) an unsigned code."""
+    """One figure a group, as it is stored: a float of ``dtype``, or (``bits``) an unsigned code.
+
+    :ivar whole: one figure for the whole tensor, whatever its groups are.
+    """
 
     dtype: str = ""
     bits: int = 0
+    whole: bool = False
+
+    @property
+    def stored(self) -> str:
+        """The dtype of its part: floats of 8 bits are held as bit patterns, which all loaders
+        take.
+        """
+        return "U8" if self.bits or DTYPES[self.dtype].bits == 8 else self.dtype
 
 
 @dataclass(frozen=True)
@@ -32,10 +50,12 @@ class Scheme(ABC):
     ``kept`` is ``None`` when every element is kept. Fitting takes ``rounds`` of two steps each, so
     that one group may also be a whole tensor that is seen tile by tile: :meth:`observe` sums up a
     piece of a group, ``reductions`` says how pieces combine, :meth:`conclude` turns the result into
-    parameters.
+    parameters. The first ``surveys`` rounds are over the whole tensor. Where a search is asked for,
+    :meth:`search` then improves what the rounds found. How parameters are chosen is said by a
+    :class:`Fitting`; a reader need not know it.
 
     :cvar id: its name, also in files.
-    :cvar rounds: how often the values must be seen.
+    :cvar rules: rules of :class:`Fitting` that it has a formula for.
     :cvar reductions: statistic → ``sum``, ``min`` or ``max``.
     :ivar bits: bits of one code.
     :ivar group_size: consecutive columns that share parameters; ``channel``: a row; ``tensor``:
@@ -43,15 +63,29 @@ class Scheme(ABC):
     """
 
     id: ClassVar[str]
+    rules: ClassVar[tuple[str, ...]] = ("absmax",)
     reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]]
 
     bits: int
     group_size: GroupSize
 
+    @classmethod
+    @abstractmethod
+    def asked(cls, wanted: Wanted) -> Self:
+        """The scheme that somebody asks for.
+
+        :raises UsageError: the options do not go together.
+        """
+
     @property
     @abstractmethod
     def rounds(self) -> int:
         """How often the values must be seen."""
+
+    @property
+    def surveys(self) -> int:
+        """How many of the rounds are over the whole tensor."""
+        return self.rounds if self.group_size == "tensor" else 0
 
     @property
     @abstractmethod
@@ -73,7 +107,9 @@ class Scheme(ABC):
         """Statistics of round ``turn`` for (rows, groups, width) values: name → (rows, groups)."""
 
     @abstractmethod
-    def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:
+    def conclude(
+        self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
+    ) -> Parameters:
         """``found`` and the parameters that round ``turn`` settles.
 
         Float parameters are float32 numbers that their stored dtype holds exactly.
@@ -81,32 +117,114 @@ class Scheme(ABC):
         :raises UnsupportedError: a parameter does not fit its dtype.
         """
 
-    def fit(self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Parameters:
+    def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+        """What may take the place of parameters in ``found``, in their shapes, for a search."""
+        yield from ()
+
+    def fit(
+        self,
+        values: NDArray[np.float32],
+        mask: NDArray[np.bool_] | None,
+        fitting: Fitting = FORMULA,
+        surveyed: Parameters | None = None,
+    ) -> Parameters:
         """Parameters of the groups of (rows, columns) values that are zero where ``mask`` is true.
 
+        :param surveyed: what the rounds over the whole tensor found; ``None``: the values are all
+            of it.
         :raises UnsupportedError: a parameter does not fit its dtype.
         """
         import numpy as np
 
         from compress_core.kernels.groups import grouped
 
-        width = self.width(values.shape[1])
         kept = None if mask is None else ~mask
+        found = self._over_all(values, kept, fitting) if surveyed is None else surveyed
+        width = self.width(values.shape[1])
         if kept is None and values.shape[1] % width:
             kept = np.ones(values.shape, dtype=np.bool_)  # what fills a ragged group is not counted
         pieces = grouped(values, width), None if kept is None else grouped(kept, width)
+        for turn in range(self.surveys, self.rounds):
+            found = self.conclude(turn, self.observe(turn, *pieces, found), found, fitting)
+        return self.search(*pieces, found, fitting) if fitting.searches else found
+
+    def _over_all(
+        self, values: NDArray[np.float32], kept: NDArray[np.bool_] | None, fitting: Fitting
+    ) -> Parameters:
+        """What the rounds over the whole tensor find in ``values``."""
+        flat = values.reshape(1, 1, -1), None if kept is None else kept.reshape(1, 1, -1)
         found: Parameters = {}
-        for turn in range(self.rounds):
-            found = self.conclude(turn, self.observe(turn, *pieces, found), found)
+        for turn in range(self.surveys):
+            found = self.conclude(turn, self.observe(turn, *flat, found), found, fitting)
         return found
 
+    def search(
+        self,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+        fitting: Fitting,
+    ) -> Parameters:
+        """Parameters of no more squared error than ``found``: the best of :meth:`trials`.
+
+        :param values: (rows, groups, width), as in :meth:`observe`.
+        """
+        import numpy as np
+
+        from compress_core.kernels.trials import best_trial, row_slices
+
+        rows, groups, width = values.shape
+        if not rows:
+            return found
+        if self.group_size == "tensor":
+            rows, groups, width = 1, 1, values.size
+        flat = values.reshape(rows, groups * width)
+        stays = np.broadcast_to(True, flat.shape) if kept is None else kept.reshape(flat.shape)
+        pieces = []
+        for part in row_slices(*flat.shape):
+            own = found | {name: found[name][part] for name in self._of_groups()}
+            errors = self.errors(flat[part], None if kept is None else stays[part], width, fitting)
+            pieces.append(best_trial(errors, own, self.trials(own, fitting)))
+        return found | {
+            name: np.concatenate([piece[name] for piece in pieces]) for name in self._of_groups()
+        }
+
+    def errors(
+        self,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        width: int,
+        fitting: Fitting,
+    ) -> Callable[[Parameters], NDArray[np.float64]]:
+        """Parameters → the squared error of each group of (rows, columns) values with them."""
+        from compress_core.kernels.trials import squared_errors
+
+        def errors(parameters: Parameters) -> NDArray[np.float64]:
+            decoded = self.decode(self.encode(values, parameters, fitting), parameters)
+            return squared_errors(values, decoded, kept, width)
+
+        return errors
+
+    def _of_groups(self) -> list[str]:
+        """The parameters that each group has for itself."""
+        return [name for name, kind in self.parameters().items() if not kind.whole]
+
     @abstractmethod
-    def encode(self, values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.uint8]:
-        """Codes of (rows, columns) values."""
+    def encode(
+        self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
+    ) -> NDArray[np.uint8]:
+        """Codes of (rows, columns) values.
+
+        :param fitting: how the parameters were chosen; the codes of a rule go with its scale.
+        """
 
     @abstractmethod
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
-        """Values of (rows, columns) codes, in a new array."""
+        """Values of (rows, columns) codes, in a new array.
+
+        :raises FormatError: codes or parameters that this scheme never writes and that are no
+            numbers.
+        """
 
     @abstractmethod
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
@@ -161,7 +279,7 @@ class Scheme(ABC):
             raise FormatError(f"not a number of bits: {self.bits!r}")
 
 
-def check_scales(dtype: object, center: object) -> None:
+def check_scales(dtype: object, center: object = "none") -> None:
     """Check the dtype of scales and the center, which come from a file.
 
     :raises FormatError: one is none that a scheme writes.

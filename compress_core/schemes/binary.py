@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from compress_core.errors import FormatError
-from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme, check_scales
+from compress_core.errors import FormatError, UsageError
+from compress_core.fitting import FORMULA, Fitting
+from compress_core.schemes.base import (
+    GroupSize,
+    Parameter,
+    Parameters,
+    Scheme,
+    Wanted,
+    check_scales,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +29,7 @@ class Binary(Scheme):
     """``value = [mean +] ±scale``; code 1 is plus, sign(0) = +1.
 
     ``scale`` is the mean of |w - mean| over the group, which is the least-squares choice for fixed
-    signs (Rastegari et al. 2016, XNOR-Net, eq. 6).
+    signs (Rastegari et al. 2016, XNOR-Net, eq. 6), so there is nothing to search for.
     """
 
     id: ClassVar[str] = "binary"
@@ -34,6 +42,18 @@ class Binary(Scheme):
     group_size: GroupSize
     center: Center = "mean"
     scale_dtype: str = "F32"
+
+    @classmethod
+    def asked(cls, wanted: Wanted) -> Self:
+        wanted.refuse(cls.id, 1, "element")
+        if wanted.symmetric is False:
+            raise UsageError(
+                "1 bit is sign and scale: there is no asymmetric form",
+                where="symmetric",
+                hint="use --bits 2, or leave symmetric out",
+            )
+        size = wanted.group_size or "channel"
+        return cls(1, size, wanted.center or "mean", wanted.scales_of(size))
 
     def __str__(self) -> str:
         return f"binary {self.group_said}{'' if self.center == 'mean' else ' sign'}"
@@ -74,7 +94,9 @@ class Binary(Scheme):
             values = deviations(values, found["mean"], kept)
         return group_sum(np.abs(values), kept)
 
-    def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:
+    def conclude(
+        self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
+    ) -> Parameters:
         import numpy as np
 
         from compress_core.kernels.scales import stored_mean, stored_scale
@@ -88,7 +110,9 @@ class Binary(Scheme):
         scale = np.where(statistics["count"] == 0, np.float32(1), mean)
         return found | {"scale": stored_scale(scale, self.scale_dtype, of_zero=0)}
 
-    def encode(self, values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.uint8]:
+    def encode(
+        self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
+    ) -> NDArray[np.uint8]:
         import numpy as np
 
         from compress_core.kernels.groups import grouped, ungrouped

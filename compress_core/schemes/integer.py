@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from compress_core.errors import FormatError
-from compress_core.schemes.base import GroupSize, Parameter, Parameters, Scheme, check_scales
+from compress_core.errors import FormatError, UsageError
+from compress_core.fitting import FORMULA, Fitting
+from compress_core.schemes.base import (
+    EPSILONS,
+    GroupSize,
+    Parameter,
+    Parameters,
+    Scheme,
+    Wanted,
+    check_scales,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,17 +29,25 @@ Center = Literal["none", "mean"]
 class Integer(Scheme):
     """``value = (code - zero) · scale [+ mean]``, codes offset binary.
 
-    Symmetric: ``scale = max|w| / (2^(b-1) - 1)``, codes clipped to ±(2^(b-1) - 1) around 2^(b-1);
-    with ``center="mean"`` the group's mean is subtracted first. Asymmetric:
-    ``scale = (max - min) / (2^b - 1)`` over a range that includes 0,
+    By the rule ``absmax``: symmetric, ``scale = max|w| / (2^(b-1) - 1)``, codes clipped to
+    ±(2^(b-1) - 1) around 2^(b-1); with ``center="mean"`` the group's mean is subtracted first.
+    Asymmetric, ``scale = (max - min) / (2^b - 1)`` over a range that includes 0,
     ``zero_point = rint(-min / scale)``. Codes are ``rint(w / scale)``: a float32 division by the
     scale as stored.
 
     At 8 bits a scale that is rounded down to 16 bits clips an extreme of an asymmetric group by
     more than half a step in every fifth group, so there it is rounded up.
+
+    By the rule ``compressed-tensors`` (0.20, ``calculate_qparams``): symmetric,
+    ``scale = max|w| / ((2^b - 1) / 2)`` and codes down to -2^(b-1); asymmetric,
+    ``zero_point = rint(clip(-2^(b-1) - min / scale))`` before the offset, with the scale that is
+    not rounded yet, and it is added before codes are rounded, which decides ties.
+
+    A search also uses the code of -2^(b-1), and a negative scale where it may.
     """
 
     id: ClassVar[str] = "integer"
+    rules: ClassVar[tuple[str, ...]] = ("absmax", "compressed-tensors")
     reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]] = {
         "sum": "sum",
         "count": "sum",
@@ -44,6 +61,21 @@ class Integer(Scheme):
     symmetric: bool = True
     center: Center = "none"
     scale_dtype: str = "F32"
+
+    @classmethod
+    def asked(cls, wanted: Wanted) -> Self:
+        wanted.refuse(cls.id, None, "element")
+        if wanted.bits in (None, 1):
+            raise UsageError("integer codes need bits: 2 to 8", where="bits", hint="try --bits 4")
+        symmetric, center = wanted.symmetric is not False, wanted.center or "none"
+        if center == "mean" and not symmetric:
+            raise UsageError(
+                "center: mean is for symmetric codes; an asymmetric range has its own offset",
+                where="center",
+                hint="leave center out (--center none), or symmetric",
+            )
+        size = wanted.group_size or "channel"
+        return cls(wanted.bits or 0, size, symmetric, center, wanted.scales_of(size))
 
     def __str__(self) -> str:
         how = "" if self.symmetric else " asym"
@@ -80,9 +112,7 @@ class Integer(Scheme):
         kept: NDArray[np.bool_] | None,
         found: Parameters,
     ) -> Parameters:
-        import numpy as np
-
-        from compress_core.kernels.groups import deviations
+        from compress_core.kernels.groups import deviations, largest
         from compress_core.kernels.sums import group_sum
 
         if self.rounds == 2 and turn == 0:
@@ -91,9 +121,11 @@ class Integer(Scheme):
             return {"low": values.min(axis=2, initial=0), "high": values.max(axis=2, initial=0)}
         if self.center == "mean":
             values = deviations(values, found["mean"], kept)
-        return {"amax": np.maximum(values.max(axis=2, initial=0), -values.min(axis=2, initial=0))}
+        return {"amax": largest(values)}
 
-    def conclude(self, turn: int, statistics: Parameters, found: Parameters) -> Parameters:
+    def conclude(
+        self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
+    ) -> Parameters:
         import numpy as np
 
         from compress_core.kernels.scales import stored_mean, stored_scale
@@ -101,21 +133,106 @@ class Integer(Scheme):
 
         if self.rounds == 2 and turn == 0:
             return found | {"mean": stored_mean(mean_of(statistics), self.scale_dtype)}
-        if self.symmetric:
-            largest: NDArray[np.float32] = statistics["amax"]
-            step = largest / np.float32(self._half - 1)
-            return found | {"scale": stored_scale(step, self.scale_dtype)}
-        low, high = (statistics[key].astype(np.float64) for key in ("low", "high"))
-        width = ((high - low) / (2**self.bits - 1)).astype(np.float32)
-        scale = stored_scale(width, self.scale_dtype, upwards=self.bits == 8)
-        zero = np.clip(np.rint(-statistics["low"] / scale), 0, 2**self.bits - 1)
-        return found | {"scale": scale, "zero_point": zero.astype(np.uint8)}
+        if not self.symmetric:
+            return found | self._range(statistics, fitting)
+        library = fitting.rule == "compressed-tensors"
+        steps = (2**self.bits - 1) / 2 if library else self._half - 1
+        step = np.divide(statistics["amax"], steps, dtype=np.float32)
+        scale = stored_scale(step, self.scale_dtype, of_zero=self._of_zero(fitting))
+        return found | {"scale": scale}
+
+    def _of_zero(self, fitting: Fitting) -> float:
+        """The scale of a group of zeros: 1, to the library the epsilon of the dtype."""
+        return EPSILONS[self.scale_dtype] if fitting.rule == "compressed-tensors" else 1
+
+    def _range(self, statistics: Parameters, fitting: Fitting) -> Parameters:
+        """Scale and zero point of asymmetric codes."""
+        import numpy as np
+
+        from compress_core.kernels.scales import stored_scale
+
+        low, high = statistics["low"], statistics["high"]
+        top = 2**self.bits - 1
+        if fitting.rule == "compressed-tensors":
+            with np.errstate(over="ignore"):
+                step = np.divide(high - low, top, dtype=np.float32)
+            scale = stored_scale(step, self.scale_dtype, of_zero=self._of_zero(fitting))
+            lowest = np.float32(-self._half)
+            begin = lowest - low / np.where(step == 0, np.float32(1), step)
+            zero = np.rint(np.clip(begin, lowest, lowest + np.float32(top))) - lowest
+        else:
+            step = ((high.astype(np.float64) - low) / top).astype(np.float32)
+            scale = stored_scale(step, self.scale_dtype, upwards=self.bits == 8)
+            zero = np.clip(np.rint(-low / scale), 0, top)
+        return {"scale": scale, "zero_point": zero.astype(np.uint8)}
 
     @property
     def _half(self) -> int:
         return 1 << (self.bits - 1)
 
-    def encode(self, values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.uint8]:
+    def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+        """Of a group that is the whole tensor; others have a search of their own."""
+        import numpy as np
+
+        from compress_core.kernels.scales import nearest_scale
+        from compress_core.kernels.search import factors
+
+        scale, top = found["scale"], np.float32(2**self.bits - 1)
+        for share in factors(self.bits):
+            with np.errstate(over="ignore"):
+                narrower = nearest_scale(scale * share, self.scale_dtype)
+            if self.symmetric:
+                yield {"scale": narrower}
+                if fitting.negative_scale:
+                    yield {"scale": -narrower}
+                continue
+            zero = found["zero_point"].astype(np.float32)
+            for moved in (zero, zero / share, top - (top - zero) / share):
+                at = np.clip(np.rint(moved), 0, top).astype(np.uint8)
+                yield {"scale": narrower, "zero_point": at}
+
+    def search(
+        self,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+        fitting: Fitting,
+    ) -> Parameters:
+        import numpy as np
+
+        from compress_core.kernels.groups import deviations
+        from compress_core.kernels.search import asymmetric_scale, chunks, symmetric_scale
+
+        if self.group_size == "tensor":
+            return super().search(values, kept, found, fitting)
+        if "mean" in found:
+            values = deviations(values, found["mean"], kept)
+        flat = values.reshape(-1, values.shape[2])
+        scale = found["scale"].reshape(-1).copy()
+        zero = found["zero_point"].reshape(-1).astype(np.float32) if "zero_point" in found else None
+        for part in chunks(*flat.shape):
+            own = np.ascontiguousarray(flat[part].T)
+            if zero is None:
+                scale[part] = symmetric_scale(
+                    own,
+                    scale[part],
+                    self.bits,
+                    self.scale_dtype,
+                    negative=fitting.negative_scale,
+                )
+            else:
+                scale[part], zero[part] = asymmetric_scale(
+                    own, scale[part], zero[part], self.bits, self.scale_dtype
+                )
+        shape = found["scale"].shape
+        better = {"scale": scale.reshape(shape)}
+        if zero is not None:
+            better["zero_point"] = zero.reshape(shape).astype(np.uint8)
+        return found | better
+
+    def encode(
+        self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
+    ) -> NDArray[np.uint8]:
         import numpy as np
 
         from compress_core.kernels.groups import grouped, ungrouped
@@ -126,12 +243,20 @@ class Integer(Scheme):
             work = work - parameters["mean"][:, :, None]
         with np.errstate(over="ignore"):
             steps = work / parameters["scale"][:, :, None]
-        np.rint(steps, out=steps)
+        half, formula = np.float32(self._half), not fitting.searches
         if self.symmetric:
-            bound = self._half - 1
-            np.clip(steps, -bound, bound, out=steps)
-            steps += np.float32(self._half)
+            lowest = 1 - half if formula and fitting.rule == "absmax" else -half
+            np.rint(steps, out=steps)
+            np.clip(steps, lowest, half - 1, out=steps)
+            steps += half
+        elif formula and fitting.rule == "compressed-tensors":
+            # the library adds its signed zero point first, which decides ties
+            steps += parameters["zero_point"][:, :, None] - half
+            np.rint(steps, out=steps)
+            np.clip(steps, -half, half - 1, out=steps)
+            steps += half
         else:
+            np.rint(steps, out=steps)
             steps += parameters["zero_point"][:, :, None]
             np.clip(steps, 0, 2**self.bits - 1, out=steps)
         return ungrouped(steps.astype(np.uint8), columns)
@@ -148,6 +273,8 @@ class Integer(Scheme):
             values *= parameters["scale"][:, :, None]
             if "mean" in parameters:
                 values += parameters["mean"][:, :, None]
+            elif (parameters["scale"] < 0).any():
+                values += np.float32(0)  # zero times a negative scale is -0.0
         return ungrouped(values, columns)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:

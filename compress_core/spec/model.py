@@ -39,6 +39,9 @@ class Output(Configured):
         default="error",
         choices=("error", "replace", "resume"),
     )
+    allow_unread: bool = option(
+        "write also what a reader of the layout is known to refuse", bool, default=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress_core import model
 from compress_core.dtypes import DTYPES
 from compress_core.model import quantized_as, role
 from compress_core.tensors import TensorInfo
@@ -302,3 +303,43 @@ def test_roles_in_a_real_file(samples: Path) -> None:
         name for name, info in tensors.items() if name.endswith(".weight") and len(info.shape) == 2
     }
     assert len(linear) == 15
+
+
+def _weight(name: str, *shape: int) -> TensorInfo:
+    return TensorInfo(name, DTYPES["F32"], shape or (8, 8), 256)
+
+
+def test_weights_that_servers_join_have_one_name() -> None:
+    joined = {model.fused(f"a.0.{word}_proj.weight") for word in "qkv"}
+    assert len(joined) == 1
+    assert model.fused("a.0.q_proj.weight") != model.fused("a.1.q_proj.weight")
+    assert model.fused("a.0.gate_proj.weight") == model.fused("a.0.up_proj.weight") is not None
+    assert model.fused("a.0.o_proj.weight") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "may"),
+    [
+        ("lm_head.weight", (8, 8), True),
+        ("a.mlp.gate.weight", (8, 8), True),
+        ("a.embed_tokens.weight", (8, 8), False),
+        ("a.fc1.weight", (8, 8, 8), False),
+        ("a.fc1.scale", (8, 8), False),
+    ],
+)
+def test_what_may_be_a_linear_layer(name: str, shape: tuple[int, ...], may: bool) -> None:
+    assert model.may_be_linear(_weight(name, *shape)) == may
+
+
+@pytest.mark.parametrize(
+    ("config", "ties"),
+    [
+        (None, False),
+        ({"tie_word_embeddings": True}, True),
+        ({"tie_word_embeddings": "yes"}, False),
+        ({"text_config": {"tie_word_embeddings": True}}, True),
+        ({"tie_word_embeddings": False}, False),
+    ],
+)
+def test_whether_a_head_is_tied(config: dict[str, object] | None, ties: bool) -> None:
+    assert model.ties_embeddings(config) == ties

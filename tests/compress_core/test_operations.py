@@ -167,7 +167,7 @@ def test_rules_give_tensors_their_own_options(weights: Path, tmp_path: Path) -> 
     assert found["layers.1.up_proj.weight"] == "int4 g16"
     errors = {tensor.name: tensor.measured.error for tensor in report.tensors if tensor.measured}
     assert errors["layers.0.down_proj.weight"] < 0.01 < errors["layers.1.up_proj.weight"] < 0.2
-    assert errors["layers.0.up_proj.weight"] > 0.3
+    assert errors["layers.0.up_proj.weight"] > 0.25
 
 
 @pytest.mark.parametrize(

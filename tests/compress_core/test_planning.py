@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from compress_core import from_config, open_weights, planning
 from compress_core.errors import UnmatchedError, UnsupportedError, UsageError
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import Checkpoint, Layout
 from compress_core.layouts.dense import Dense
 from compress_core.planning import Plan, exactness, make_plan, targets_of
 from compress_core.report import Report
@@ -200,7 +200,9 @@ def test_what_is_quantized_already_is_refused_by_its_name(
     with pytest.raises(UnsupportedError, match=f"already quantized: {said}") as caught:
         planned(path, [HALF])
     assert caught.value.where == str(path)
-    assert "modelopt restore" in (caught.value.hint or "")
+    decoded = said in ("modelopt packed", "compressed-tensors")
+    assert "original weights" in (caught.value.hint or "")
+    assert ("modelopt restore" in (caught.value.hint or "")) == decoded
     if said != "modelopt packed":
         assert not planned(path, []).touched(), "a copy harms nobody"
 
@@ -215,10 +217,10 @@ class Choosy(Dense):
 
     id: ClassVar[str] = "choosy"
 
-    def accepts(self, forms: Any) -> list[Refusal]:
+    def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
         return [
             Refusal(name, "it is pruned", "drop the pass prune")
-            for name, form in forms.items()
+            for name, form in checkpoint.forms.items()
             if form.sparsity is not None
         ]
 
@@ -226,7 +228,7 @@ class Choosy(Dense):
 def test_what_a_layout_cannot_hold_is_refused_before_any_data_is_read(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "choose_layout", lambda output: Choosy())
+    monkeypatch.setattr(planning, "choose_layout", lambda spec, source: (Choosy(), []))
     with pytest.raises(UsageError, match="layout choosy cannot hold it: it is pruned") as caught:
         planned(weights, [HALF])
     assert caught.value.hint == "drop the pass prune"
@@ -274,7 +276,7 @@ def test_tiles_do_not_part_what_a_pass_or_a_layout_sees_as_one(
 
 
 def test_the_base_layout_accepts_and_opens_nothing_by_itself(weights: Path) -> None:
-    assert Layout.accepts(Dense(), {}) == []
+    assert Layout.accepts(Dense(), Checkpoint({}, {})) == []
     with open_weights(weights) as reader:
         assert Layout.open(reader) is None
 
@@ -318,3 +320,62 @@ class TestPresetsInFolders:
 
     def test_bits_take_all(self, tmp_path: Path) -> None:
         assert self.changed(tmp_path, bits=4) == list(self.NAMES)
+
+
+def checkpoint(folder: Path, columns: int = 128, config: str | None = "{}") -> Path:
+    folder.mkdir()
+    tensors = {
+        "0.fc1.weight": np.ones((64, columns), np.float32),
+        "0.fc2.weight": np.ones((64, columns), np.float32),
+    }
+    save_file(tensors, folder / "model.safetensors")
+    if config is not None:
+        (folder / "config.json").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("passes", "layout"),
+    [
+        ([{"pass": "quantize", "preset": "W4A16"}], "compressed-tensors"),
+        ([{"pass": "quantize", "preset": "W8A8"}], "compressed-tensors"),
+        ([{"pass": "quantize", "preset": "W3A16"}], "packed"),
+        ([{"pass": "quantize", "preset": "W4A16_ASYM"}], "packed"),
+        ([{"pass": "quantize", "preset": "NF4"}], "packed"),
+        ([{"pass": "quantize", "preset": "W4A16", "center": "mean"}], "packed"),
+        ([HALF, {"pass": "quantize", "preset": "W4A16"}], "packed"),
+        ([INT4], "packed"),
+        ([], "packed"),
+    ],
+)
+def test_a_preset_on_a_folder_is_for_servers(
+    passes: list[dict[str, Any]], layout: str, tmp_path: Path
+) -> None:
+    source = checkpoint(tmp_path / "model")
+    plan = planned(source, passes)
+    assert plan.layout.id == (layout if passes else "dense")
+    assert planned(source / "model.safetensors", [INT4]).layout.id == "packed"
+
+
+def test_a_folder_that_servers_cannot_be_given_is_packed(tmp_path: Path) -> None:
+    preset = [{"pass": "quantize", "preset": "W4A16"}]
+    assert planned(checkpoint(tmp_path / "a", config=None), preset).layout.id == "packed"
+    narrow = planned(checkpoint(tmp_path / "b", columns=96), preset)
+    assert narrow.layout.id == "packed"
+    assert any("--group-size 32 would do" in note for note in narrow.notes)
+
+
+def test_what_only_servers_do_is_said_where_nobody_tells_them(tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "model")
+    passes = [{"pass": "quantize", "preset": "W8A8"}]
+    assert not planned(source, passes).notes
+    packed = planned(source, passes, output={"layout": "packed"})
+    assert "layout packed holds weights alone: nothing in it asks for int8 inputs" in packed.notes
+
+
+def test_a_layout_that_can_hold_nothing_of_a_step_is_an_error(tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "model", columns=96)
+    output = {"layout": "compressed-tensors"}
+    with pytest.raises(UsageError, match="96 columns are no multiple") as caught:
+        planned(source, [{"pass": "quantize", "preset": "W4A16"}], output=output)
+    assert (caught.value.where, caught.value.hint) == ("passes[0]", "--group-size 32")

@@ -10,7 +10,8 @@ import pytest
 
 from compress_core import registry
 from compress_core.errors import UsageError
-from compress_core.presets import PRESETS, find
+from compress_core.presets import PRESETS, find, rule_of
+from compress_core.wanted import Wanted
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
@@ -20,6 +21,21 @@ def test_a_weight_only_preset_for_every_width(bits: int) -> None:
 
 def test_the_asymmetric_one() -> None:
     assert PRESETS["W4A16_ASYM"] == {"bits": 4, "group_size": 128, "symmetric": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("FP8_DYNAMIC", "fp8 channel"),
+        ("NF4", "nf4 g64"),
+        ("MXFP4A16", "mxfp4 g32"),
+        ("NVFP4A16", "nvfp4 g16"),
+    ],
+)
+def test_those_of_other_formats(name: str, said: str) -> None:
+    scheme = registry.get("schemes", PRESETS[name]["scheme"])
+    assert str(scheme.asked(Wanted(group_size=PRESETS[name]["group_size"]))) == said  # type: ignore[arg-type]
+    assert rule_of(name) in scheme.rules
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -39,11 +55,10 @@ def test_case_does_not_matter(name: str) -> None:
     [
         ("W4A17", "unknown preset: 'W4A17'", "did you mean W4A16?"),
         ("tiny", "unknown preset: 'tiny'", f"presets: {', '.join(PRESETS)}"),
-        ("FP8", "needs scales of activations", "use W8A16"),
-        ("nvfp4", "needs scales of activations", "use W4A16"),
-        ("NVFP4A16", "unknown preset", "use W4A16"),
-        ("fp8_dynamic", "unknown preset", "use W8A16"),
-        ("W8A8", "unknown preset", "use W8A16: weights of that width, activations as they are"),
+        ("FP8", "needs scales of activations", "use FP8_DYNAMIC"),
+        ("nvfp4", "needs scales of activations", "use NVFP4A16"),
+        ("mxfp4", "unknown preset", "use MXFP4A16"),
+        ("fp8_block", "unknown preset", "use FP8_DYNAMIC"),
         ("w4a4", "unknown preset", "use W4A16: weights of that width, activations as they are"),
         ("UNQUANTIZED", "unknown preset", "leave the pass quantize out"),
         ("", "unknown preset: ''", f"presets: {', '.join(PRESETS)}"),

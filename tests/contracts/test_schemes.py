@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 from dataclasses import fields
 from random import Random
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 
 from compress_core import registry
 from compress_core.dtypes import DTYPES
-from compress_core.errors import FormatError
+from compress_core.errors import FormatError, UnsupportedError, UsageError
+from compress_core.fitting import FORMULA, SEARCHES, Fitting
+from compress_core.kernels import floats
 from compress_core.limits import Limits
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.tensors import Form, TensorInfo
+from compress_core.wanted import Wanted
 from tests.contracts import configs
 
 SCHEMES: dict[str, type[Scheme]] = registry.all_of("schemes")
@@ -133,12 +137,39 @@ SHAPES = ((1, 1), (1, 50), (50, 1), (7, 33), (16, 64))
 
 
 def _fitted(
-    scheme: Scheme, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None
+    scheme: Scheme,
+    values: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None = None,
+    fitting: Fitting = FORMULA,
 ) -> Parameters:
     """Parameters as a pass gets them; one group that is the whole tensor is seen as one row."""
     if scheme.group_size != "tensor":
-        return scheme.fit(values, mask)
-    return scheme.fit(values.reshape(1, -1), None if mask is None else mask.reshape(1, -1))
+        return scheme.fit(values, mask, fitting)
+    return scheme.fit(values.reshape(1, -1), None if mask is None else mask.reshape(1, -1), fitting)
+
+
+def _fittings(name: str) -> list[Fitting]:
+    """Every way to choose parameters of a scheme."""
+    return [
+        Fitting(rule, search, negative)
+        for rule in SCHEMES[name].rules
+        for search in SEARCHES
+        for negative in (False, True)
+    ]
+
+
+def _error(
+    scheme: Scheme,
+    values: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    fitting: Fitting,
+) -> NDArray[np.float64]:
+    """Squared error of each row, of what is not pruned."""
+    parameters = _fitted(scheme, values, mask, fitting)
+    decoded = scheme.decode(scheme.encode(values, parameters, fitting), parameters)
+    squares = np.square(decoded.astype(np.float64) - values)
+    squares[() if mask is None else mask] *= 1 if mask is None else 0
+    return np.asarray(squares.sum(axis=1))
 
 
 @each_scheme
@@ -155,15 +186,22 @@ def test_a_decoded_value_is_the_nearest_that_the_grid_has(name: str, kind: str) 
         assert int(codes.max()) < 2**scheme.bits
         decoded = scheme.decode(codes, parameters)
         assert decoded.dtype == np.float32
-        grid = [
-            scheme.decode(np.full(values.shape, code, np.uint8), parameters)
-            for code in range(2**scheme.bits)
-        ]
+        grid = _grid(scheme, parameters, values.shape)
         nearest = np.min([np.abs(point - values) for point in grid], axis=0)
         step = np.abs(grid[1] - grid[0])
         slack = 1e-5 * (step + np.abs(values))
         assert (np.abs(decoded - values) <= nearest + slack).all(), scheme
-        assert (scheme.encode(decoded, parameters) == codes)[step > 0].all(), scheme
+        again = scheme.decode(scheme.encode(decoded, parameters), parameters)
+        assert (again == decoded)[step > 0].all(), scheme
+
+
+def _grid(scheme: Scheme, parameters: Parameters, shape: tuple[int, ...]) -> list[NDArray[Any]]:
+    """What every code stands for, of those that are numbers."""
+    grid = []
+    for code in range(2**scheme.bits):
+        with contextlib.suppress(FormatError):
+            grid.append(scheme.decode(np.full(shape, code, np.uint8), parameters))
+    return grid
 
 
 @each_scheme
@@ -175,29 +213,31 @@ def test_parameters_are_what_their_stored_dtype_holds(name: str) -> None:
         assert parameters.keys() == scheme.parameters().keys()
         for key, kind in scheme.parameters().items():
             found = parameters[key]
-            groups = (1, 1) if scheme.group_size == "tensor" else (9, scheme.groups(40))
-            assert found.shape == groups
+            whole = kind.whole or scheme.group_size == "tensor"
+            assert found.shape == ((1, 1) if whole else (9, scheme.groups(40)))
             if kind.bits:
                 assert int(found.max()) < 2**kind.bits
             elif kind.dtype in limits:
                 assert (found.astype(limits[kind.dtype]).astype(np.float32) == found).all()
             else:
-                assert not (found.view(np.uint32) & 0xFFFF).any()
+                assert (floats.widen(floats.narrow(found, kind.dtype), kind.dtype) == found).all()
 
 
 @each_scheme
 @pytest.mark.parametrize("kind", ["normal", "one sign", "outlier"])
 def test_the_zero_code_is_zero_where_a_scheme_says_so(name: str, kind: str) -> None:
-    for drawn in SENSIBLE[name]:
-        scheme = SCHEMES[name](**drawn)
+    fittings = _fittings(name)
+    for index, drawn in enumerate(SENSIBLE[name]):
+        scheme, fitting = SCHEMES[name](**drawn), fittings[index % len(fittings)]
         values = _values(kind, (6, 40))
         values[:, ::3] = 0
-        parameters = _fitted(scheme, values)
+        parameters = _fitted(scheme, values, fitting=fitting)
         zero = np.broadcast_to(scheme.zero_codes(parameters, 40), values.shape)
         decoded = scheme.decode(np.ascontiguousarray(zero), parameters)
-        encoded = scheme.decode(scheme.encode(values, parameters), parameters)
+        encoded = scheme.decode(scheme.encode(values, parameters, fitting), parameters)
         if scheme.holds_zero:
             assert not decoded.any()
+            assert not np.signbit(decoded).any(), "a pruned element is +0"
             assert not encoded[values == 0].any()
         assert int(zero.max()) < 2**scheme.bits
 
@@ -214,11 +254,115 @@ def test_pruned_elements_do_not_count_in_a_fit(name: str) -> None:
         scheme = SCHEMES[name](**drawn)
         if isinstance(scheme.group_size, int):
             continue
-        alone, beside = _fitted(scheme, values), _fitted(scheme, padded, mask)
-        assert alone.keys() == beside.keys()
-        assert all(np.array_equal(alone[key], beside[key]) for key in alone), scheme
+        for fitting in _fittings(name):
+            alone = _fitted(scheme, values, None, fitting)
+            beside = _fitted(scheme, padded, mask, fitting)
+            assert alone.keys() == beside.keys()
+            assert all(np.array_equal(alone[key], beside[key]) for key in alone), (scheme, fitting)
         compared += 1
     assert compared
+
+
+@each_scheme
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_search_is_never_worse_than_the_formula(name: str, kind: str, prune: bool) -> None:
+    """By group, and so by row; up to the rounding of a mean that is added."""
+    for index, drawn in enumerate(SENSIBLE[name]):
+        scheme = SCHEMES[name](**drawn)
+        values = _values(kind, SHAPES[index % len(SHAPES)])
+        mask = _values("normal", values.shape) > 0.5 if prune else None
+        values[() if mask is None else mask] *= 1 if mask is None else 0
+        for rule in scheme.rules:
+            formula = _error(scheme, values, mask, Fitting(rule))
+            if scheme.group_size == "tensor":
+                formula = formula.sum(keepdims=True)
+            for negative in (False, True):
+                found = _error(scheme, values, mask, Fitting(rule, "mse", negative))
+                if scheme.group_size == "tensor":
+                    found = found.sum(keepdims=True)
+                assert (found <= formula * (1 + 1e-5) + 1e-12).all(), (scheme, rule, negative)
+
+
+@each_scheme
+def test_a_scale_is_negative_only_where_it_may_be(name: str) -> None:
+    values = -np.abs(_values("outlier", (16, 64)))
+    values[::2] *= -1
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        for rule in scheme.rules:
+            assert (_fitted(scheme, values, None, Fitting(rule, "mse"))["scale"] >= 0).all()
+
+
+@each_scheme
+@pytest.mark.parametrize("search", SEARCHES)
+def test_rows_are_fitted_as_if_they_were_alone(name: str, search: str) -> None:
+    """Once what the whole tensor tells is known."""
+    values = _values("outlier", (33, 70))
+    mask = _values("normal", (33, 70)) > 1
+    values[mask] = 0
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        if scheme.group_size == "tensor":
+            continue
+        fitting = Fitting(scheme.rules[-1], search, True)
+        whole = scheme.fit(values, mask, fitting)
+        kinds = scheme.parameters()
+        surveyed = {key: one for key, one in whole.items() if kinds[key].whole}
+        for rows in (slice(0, 1), slice(5, 8), slice(32, 33)):
+            own = scheme.fit(values[rows], mask[rows], fitting, surveyed)
+            for key, kind in kinds.items():
+                wanted = whole[key] if kind.whole else whole[key][rows]
+                assert np.array_equal(own[key], wanted), (scheme, key)
+
+
+@each_scheme
+@pytest.mark.parametrize("largest", [3e38, 1e30, 1e-30, 1e-38, 1e-44])
+def test_the_ends_of_float32_are_fitted_or_refused(name: str, largest: float) -> None:
+    values = _values("outlier", (8, 64))
+    values *= np.float32(largest / 50)
+    values[3] = 0
+    values[4, 7] = np.float32(largest)
+    for drawn in SENSIBLE[name]:
+        scheme = SCHEMES[name](**drawn)
+        for fitting in _fittings(name):
+            with contextlib.suppress(UnsupportedError):
+                parameters = _fitted(scheme, values, None, fitting)
+                assert all(np.isfinite(one).all() for one in parameters.values())
+                codes = scheme.encode(values, parameters, fitting)
+                assert not np.isnan(scheme.decode(codes, parameters)).any()
+
+
+@each_scheme
+def test_what_is_asked_for_is_what_a_file_may_say(name: str) -> None:
+    cls = SCHEMES[name]
+    asked = 0
+    for bits in (None, *range(1, 9)):
+        for size in (None, 16, "channel", "tensor"):
+            with contextlib.suppress(UsageError):
+                scheme = cls.asked(Wanted(bits=bits, group_size=size))
+                assert cls.restored(scheme.settings()) == scheme
+                assert size in (None, scheme.group_size)
+                asked += 1
+    assert asked >= 4
+
+
+@each_scheme
+def test_an_option_that_a_scheme_does_not_have_is_refused_by_name(name: str) -> None:
+    options: dict[str, Any] = {"symmetric": True, "center": "none", "element": "e4m3"}
+    said = [_refusal(name, key, value) for key, value in options.items()]
+    refused = [error for error in said if error is not None]
+    assert refused
+    assert {error.where for error in refused} <= options.keys()
+    assert all(error.hint and f"is no option of {name}" in error.message for error in refused)
+
+
+def _refusal(name: str, key: str, value: Any) -> UsageError | None:
+    try:
+        SCHEMES[name].asked(Wanted(**{key: value, "bits": 4 if name == "integer" else None}))
+    except UsageError as error:
+        return error
+    return None
 
 
 @each_scheme
@@ -250,7 +394,7 @@ def test_pieces_of_a_group_combine_to_the_same_parameters(name: str) -> None:
                     key: combine[scheme.reductions[key]](together[key], piece[key])
                     for key in together
                 }
-            found = scheme.conclude(turn, together, found)
+            found = scheme.conclude(turn, together, found, FORMULA)
         whole = scheme.fit(values.reshape(1, -1), None)
         for key, wanted in whole.items():
             assert np.allclose(found[key], wanted, rtol=1e-2 if "F32" not in str(drawn) else 1e-6)

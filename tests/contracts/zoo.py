@@ -25,6 +25,8 @@ CODES: dict[str, Any] = {
     "BF16": ml_dtypes.bfloat16,
     "I64": np.int64,
     "I32": np.int32,
+    "I8": np.int8,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "U8": np.uint8,
     "BOOL": np.bool_,
 }
@@ -69,9 +71,22 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str,
     return path
 
 
+def checkpoint(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Path:
+    """A checkpoint folder with one weight file."""
+    path.mkdir()
+    write(path / "model.safetensors", arrays, metadata)
+    (path / "config.json").write_text('{"model_type": "zoo", "hidden_size": 48}', encoding="utf-8")
+    return path
+
+
+def weights(path: Path) -> Path:
+    """The weight file of a folder, or the file itself."""
+    return next(path.glob("*.safetensors")) if path.is_dir() else path
+
+
 def read(path: Path) -> Contents:
-    """All of a file."""
-    data = path.read_bytes()
+    """All weights of a file, or of a folder with one weight file."""
+    data = weights(path).read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     metadata = header.pop("__metadata__", {})
@@ -86,8 +101,9 @@ def read(path: Path) -> Contents:
 
 
 def digest(path: Path) -> str:
-    """What two files have in common if they are the same."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """What two files or folders have in common if they are the same."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
 
 
 def same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -21,12 +21,17 @@ import ml_dtypes
 import numpy as np
 
 from compress_core import compress, from_config, operations
+from compress_core.fields import Configured
+from compress_core.passes.quantize import Quantize
 
 GOLDEN = Path(__file__).parent / "packed-1"
 EXPECTED = GOLDEN / "expected.json"
 
 # the version of the tool is written into files, and is no part of the format
 TOOL = "0.1.0"
+
+# nor is the spec, which is for people: the first files were written when this was the default
+ONCE_DEFAULT = ("scale_search", "none")
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Passes = list[dict[str, Any]]
@@ -44,7 +49,7 @@ def formula(shape: tuple[int, ...], seed: int, dtype: Any = np.float32) -> np.nd
 
 
 def quantize(match: str, **options: Any) -> dict[str, Any]:
-    return {"pass": "quantize", "match": [match], **options}
+    return {"pass": "quantize", "match": [match], "scale_search": "none", **options}
 
 
 def prune(match: str, **options: Any) -> dict[str, Any]:
@@ -161,7 +166,33 @@ CASES: dict[str, tuple[Arrays, Passes]] = {
     ),
 }
 
+# written by later versions of the tool, in the same version of the layout
+CASES |= {
+    "formats": (
+        {
+            "ternary": formula((3, 21), 40),
+            "fp8": formula((2, 19), 41, np.float16),
+            "fp8 wide": formula((2, 12), 42, BF16),
+            "nf4": formula((3, 20), 43),
+            "mxfp4": formula((2, 40), 44),
+            "nvfp4": formula((3, 35), 45, BF16),
+            "pruned": formula((4, 32), 46),
+        },
+        [
+            prune("pruned", structure="2of4"),
+            quantize("ternary", scheme="ternary", group_size=8),
+            quantize("fp8", scheme="fp8"),
+            quantize("fp8 wide", scheme="fp8", element="e5m2", group_size=6),
+            quantize("nf4", scheme="nf4", group_size=8),
+            quantize("mxfp4", scheme="mxfp4"),
+            quantize("nvfp4", scheme="nvfp4"),
+            quantize("pruned", scheme="nvfp4"),
+        ],
+    ),
+}
+
 FOLDER = "folder"
+FOLDER_PASS = {"pass": "quantize", "bits": 4, "scale_search": "none"}
 SHARDS: list[Arrays] = [
     {"a.weight": formula((4, 12), 30), "a.bias": formula((4,), 31)},
     {"b.weight": formula((4, 12), 32, BF16)},
@@ -189,15 +220,24 @@ def save(tensors: Arrays, path: Path) -> None:
 
 def make(target: Path) -> None:
     """Write every golden file into ``target`` as the tool writes it today."""
-    with tempfile.TemporaryDirectory() as folder, patch.object(operations, "__version__", TOOL):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(operations, "__version__", TOOL),
+        patch.object(Quantize, "config", as_said_once),
+    ):
         source = Path(folder) / "in.safetensors"
         for name, (tensors, passes) in CASES.items():
             save(tensors, source)
             spec = from_config({"version": 1, "passes": passes})
             compress(source, target / f"{name}.safetensors", spec)
         model = write_model(Path(folder) / "model")
-        spec = from_config({"version": 1, "passes": [{"pass": "quantize", "bits": 4}]})
+        spec = from_config({"version": 1, "passes": [FOLDER_PASS]})
         compress(model, target / FOLDER, spec)
+
+
+def as_said_once(work: Quantize) -> dict[str, Any]:
+    """The options of a pass without what went without saying."""
+    return dict(item for item in Configured.config(work).items() if item != ONCE_DEFAULT)
 
 
 def write_model(model: Path) -> Path:

@@ -41,6 +41,26 @@ LARGEST = {
     "F64": F32_MAX,
 }
 
+E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+NF4 = (
+    -1.0,
+    -0.6961928009986877,
+    -0.5250730514526367,
+    -0.39491748809814453,
+    -0.28444138169288635,
+    -0.18477343022823334,
+    -0.09105003625154495,
+    0.0,
+    0.07958029955625534,
+    0.16093020141124725,
+    0.24611230194568634,
+    0.33791524171829224,
+    0.44070982933044434,
+    0.5626170039176941,
+    0.7229568362236023,
+    1.0,
+)
+
 Parts = dict[str, tuple[str, tuple[int, ...]]]
 """Local name of a part → its dtype and shape."""
 
@@ -163,7 +183,7 @@ class Tensor:
             return ["plain"]
         names = []
         if self.scheme is None or (
-            self.scheme["scheme"] == "integer" and self.scheme["center"] == "none"
+            self.scheme["scheme"] != "binary" and self.scheme.get("center") != "mean"
         ):
             names.append("plain")
         if self.sparsity in ("row", "column"):
@@ -215,11 +235,13 @@ class Tensor:
         groups = upwards(self.columns, self.group_width())
         if self.scheme["group_size"] == "tensor":
             rows, groups = 1, 1
-        found: Parts = {"scale": (self.scheme["scale_dtype"], (rows, groups))}
+        found: Parts = {"scale": (self.scheme.get("scale_dtype", "U8"), (rows, groups))}
         if self.scheme["scheme"] == "integer" and not self.scheme["symmetric"]:
             found["zero_point"] = ("U8", (rows, upwards(groups * self.scheme["bits"], 8)))
-        if self.scheme["center"] == "mean":
+        if self.scheme.get("center") == "mean":
             found["mean"] = (self.scheme["scale_dtype"], (rows, groups))
+        if self.scheme["scheme"] == "nvfp4":
+            found["global_scale"] = ("F32", (1, 1))
         return found
 
     def group_width(self) -> int:
@@ -303,19 +325,55 @@ class Tensor:
 
     def formula(self, code: int, row: int, column: int) -> np.float32:
         group = 0 if self.scheme["group_size"] == "tensor" else column // self.group_width()
+        with np.errstate(over="ignore"):
+            if self.scheme["scheme"] in ("integer", "binary"):
+                value = self.of_integers(code, row, group)
+            else:
+                value = np.float32(self.number(code) * self.unit(row, group))
+        return np.float32(0) if value == 0 and self.part("scale")[row, group] < 0 else value
+
+    def of_integers(self, code: int, row: int, group: int) -> np.float32:
         bits = self.scheme["bits"]
         scale = np.float32(self.part("scale")[row, group])
         mean = np.float32(0)
         if self.scheme["center"] == "mean":
             mean = np.float32(self.part("mean")[row, group])
-        with np.errstate(over="ignore"):
-            if self.scheme["scheme"] == "binary":
-                return np.float32(mean + scale) if code == 1 else np.float32(mean - scale)
-            zero = 2 ** (bits - 1)
-            if not self.scheme["symmetric"]:
-                zero = number(self.part("zero_point")[row].tobytes(), group * bits, bits)
-            product = np.float32(np.float32(code - zero) * scale)
-            return np.float32(product + mean) if self.scheme["center"] == "mean" else product
+        if self.scheme["scheme"] == "binary":
+            return np.float32(mean + scale) if code == 1 else np.float32(mean - scale)
+        zero = 2 ** (bits - 1)
+        if not self.scheme["symmetric"]:
+            zero = number(self.part("zero_point")[row].tobytes(), group * bits, bits)
+        product = np.float32(np.float32(code - zero) * scale)
+        return np.float32(product + mean) if self.scheme["center"] == "mean" else product
+
+    def unit(self, row: int, group: int) -> np.float32:
+        """What a number of 1 stands for."""
+        scale = self.part("scale")[row, group]
+        if self.scheme["scheme"] == "mxfp4":
+            return np.float32(2.0 ** (int(scale) - 127))
+        if self.scheme["scheme"] == "nvfp4":
+            return np.float32(e4m3(int(scale)) / self.part("global_scale")[0, 0])
+        return np.float32(scale)
+
+    def number(self, code: int) -> np.float32:
+        name = self.scheme["scheme"]
+        if name == "ternary":
+            return np.float32(code - 1)
+        if name == "nf4":
+            return np.float32(NF4[code])
+        if name == "fp8":
+            return e4m3(code) if self.scheme["element"] == "e4m3" else e5m2(code)
+        return np.float32(math.copysign(E2M1[code & 7], -1 if code & 8 else 1))
+
+
+def e4m3(pattern: int) -> np.float32:
+    exponent, mantissa = pattern >> 3 & 15, pattern & 7
+    size = mantissa * 2.0**-9 if exponent == 0 else (8 + mantissa) * 2.0 ** (exponent - 10)
+    return np.float32(math.copysign(size, -1 if pattern & 128 else 1))
+
+
+def e5m2(pattern: int) -> np.float32:
+    return np.float32(np.array([pattern << 8], np.uint16).view(np.float16)[0])
 
 
 def upwards(a: int, b: int) -> int:

@@ -73,6 +73,17 @@ QUANTIZED: tuple[Options, ...] = (
     {"bits": 1, "group_size": 16},
     {"bits": 1, "group_size": "tensor", "center": "none"},
     {"bits": 1, "group_size": 12, "center": "none"},
+    {"bits": 4, "group_size": 16, "scale_search": "none"},
+    {"bits": 4, "scale_search": "none", "scale_rule": "compressed-tensors", "symmetric": False},
+    {"scheme": "ternary", "group_size": 10},
+    {"scheme": "ternary", "group_size": "tensor"},
+    {"scheme": "fp8"},
+    {"scheme": "fp8", "element": "e5m2", "group_size": 8},
+    {"scheme": "nf4", "group_size": 16},
+    {"scheme": "nf4", "group_size": "tensor"},
+    {"scheme": "mxfp4"},
+    {"scheme": "nvfp4"},
+    {"scheme": "nvfp4", "group_size": "channel", "scale_search": "none"},
 )
 
 

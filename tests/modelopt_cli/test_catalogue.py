@@ -58,7 +58,7 @@ def test_formats_say_whether_they_are_written() -> None:
         ("layouts", "pakced", "did you mean packed?"),
         ("formats", "foldr", "did you mean folder?"),
         ("presets", "W4A61", "did you mean W4A16?"),
-        ("presets", "NF4", "use W4A16"),
+        ("presets", "NVFP4", "use NVFP4A16"),
     ],
 )
 def test_near_names(kind: str, name: str, hint: str) -> None:

@@ -99,6 +99,7 @@ def command(
             "key": opening.key,
             "on_unmatched": selecting.on_unmatched,
             "on_nonfinite": selecting.on_nonfinite,
+            "requantize": selecting.requantize,
         },
     )
     with _told_to_write_elsewhere():

@@ -22,7 +22,7 @@ from modelopt_cli.run import Run, runs_passes, source_argument
 @runs_passes
 @takes(Trying, Guarding)
 def command(run: Run, chosen: dict[str, Any], trying: Trying, guarding: Guarding) -> None:
-    """Store the weights of PATH as integers of 2 to 8 bits, or as one of two values (1 bit).
+    """Store the weights of PATH as integers or floats of 2 to 8 bits, or as one of two values.
 
     PATH is a weight file or a checkpoint folder. A preset on a folder is for its linear
     layers; without one, every float tensor of two or more dimensions is quantized.
@@ -33,4 +33,5 @@ def command(run: Run, chosen: dict[str, Any], trying: Trying, guarding: Guarding
 def _what(chosen: dict[str, Any]) -> str:
     if "preset" in chosen:
         return str(chosen["preset"]).lower()
-    return f"int{chosen['bits']}" if chosen.get("bits") != 1 else "binary"
+    scheme = chosen.get("scheme", "binary" if chosen.get("bits") == 1 else "integer")
+    return f"int{chosen['bits']}" if scheme == "integer" else str(scheme)

@@ -35,7 +35,10 @@ class Listing:
         columns = (
             Column(self.kind.capitalize(), "left"),
             Column("Summary", "left", wraps=True),
-            *(Column(_title(fact), "left", wide=at > 0) for at, fact in enumerate(facts)),
+            *(
+                Column(_title(fact), "left", wide=at > 0, wraps=True)
+                for at, fact in enumerate(facts)
+            ),
         )
         rows = (Row((entry.id, entry.summary, *entry.facts.values())) for entry in self.entries)
         return [Sheet(columns, tuple(rows))]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress_core import registry
 from compress_core.container import Reader
-from compress_core.errors import FormatError, InputError
+from compress_core.errors import FormatError
+from compress_core.formats.folder.config import read_config
 from compress_core.formats.folder.contents import Weights, find_weights
 from compress_core.formats.folder.index import Index
-from compress_core.inputs import InputFile
 from compress_core.strict_json import shown
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
-
-CONFIG = "config.json"
-_MAX_CONFIG = 16_000_000
 
 
 class FolderReader(Reader):
@@ -53,7 +49,8 @@ class FolderReader(Reader):
             if self.shards.get(name) == self.shards.get(first) == shard
         }
         self.notes += [f"{shard}: {note}" for shard, reader in opened for note in reader.notes]
-        self.config = self._read_config()
+        self.config, said = read_config(path)
+        self.notes += [] if said is None else [said]
 
     def read(self, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Rows ``start:stop`` of the matrix view; see :class:`Reader`."""
@@ -116,30 +113,6 @@ class FolderReader(Reader):
             said = str(index.total_size)[:40]
             self.notes.append(f"total_size of the index is {said}; the tensors have {held} bytes")
 
-    def _read_config(self) -> Mapping[str, Any] | None:
-        if not (self.path / CONFIG).exists():
-            self.notes.append(f"no {CONFIG}")
-            return None
-        try:
-            config = json.loads(_small_file(self.path / CONFIG).decode("utf-8"))
-        except (InputError, ValueError, RecursionError) as error:
-            self.notes.append(f"{CONFIG} is not used: {error}")
-            return None
-        if not isinstance(config, dict):
-            self.notes.append(f"{CONFIG} is not used: no JSON object")
-            return None
-        return config
-
 
 def _mapped(found: Weights) -> Mapping[str, str]:
     return found.index.weight_map if found.index else {}
-
-
-def _small_file(path: Path) -> bytes:
-    file = InputFile(path)
-    try:
-        if file.size > _MAX_CONFIG:
-            raise InputError(f"{file.size:,} bytes", where=str(path))
-        return file.read(0, file.size)
-    finally:
-        file.close()

@@ -18,6 +18,7 @@ from compress_core.atomic import (
 )
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.errors import OutputError, OutputExistsError
+from compress_core.formats.folder.config import CONFIG, config_text, read_config
 from compress_core.formats.folder.contents import NAMINGS, SideFiles, first_foreign, side_files
 from compress_core.formats.folder.index import index_name, index_text, is_shard_name
 from compress_core.inputs import InputFile
@@ -53,7 +54,8 @@ class FolderWriter(Writer):
         """Refuse a target that overlaps with the input, or cannot be replaced."""
         refuse_nested(self._target, self._source.path)
         check_folder(self._target, replace=self._replace)
-        foreign = first_foreign(self._target, set(self._beside().copied))
+        own = set() if self._own_config() is None else {Path(CONFIG)}
+        foreign = first_foreign(self._target, {*self._beside().copied, *own})
         if foreign is not None:
             raise OutputExistsError(
                 f"the output is a folder that also holds {foreign}, which would be lost",
@@ -73,8 +75,12 @@ class FolderWriter(Writer):
                 check_space(self._folder.path, needed, temporary=self._source.spooled())
                 for plan in files:
                     self._begin_shard(self._folder.path, plan)
+                config = self._own_config()
                 for path in beside.copied:
-                    _copy(self._source.path / path, self._folder.path / path)
+                    if config is None or path != Path(CONFIG):
+                        _copy(self._source.path / path, self._folder.path / path)
+                if config is not None:
+                    write_text(self._folder.path / CONFIG, config, replace=False)
         except BaseException:
             self.abort()
             raise
@@ -134,6 +140,12 @@ class FolderWriter(Writer):
         read = {*self._source.shards.values(), *(naming.index for naming in NAMINGS)}
         self.left_out = [path for path in found.left_out if path not in read]
         return found
+
+    def _own_config(self) -> str | None:
+        """``config.json`` where it is to say something else than the source's."""
+        if self.config is None or self.config == read_config(self._source.path)[0]:
+            return None
+        return config_text(self.config)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

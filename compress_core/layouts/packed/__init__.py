@@ -9,6 +9,7 @@ from compress_core.container import Once, PartSpec, Piece, Reader, Rows, Stream
 from compress_core.layouts.base import Layout
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import Arrangement, Plain, arrangement, parts
+from compress_core.recorded import errors_text
 from compress_core.tensors import Form, TensorInfo
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ class Packed(Layout):
         aliases: Mapping[str, str],
         spec: Mapping[str, Any],
         version: str,
+        config: Mapping[str, Any] | None = None,
     ) -> dict[str, str]:
         return record.describe(touched, aliases, spec, version)
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         rows = ((s.error_square, s.reference_square, s.max_abs, s.zeros) for s in stats)
-        return {record.ERRORS_KEY: record.errors_text(rows)}
+        return {record.ERRORS_KEY: errors_text(rows)}
 
     @classmethod
     def open(cls, reader: Reader) -> Reader | None:
@@ -96,12 +98,12 @@ def _stream(array: NDArray[Any]) -> Stream:
 
 
 def _parameters(quantized: Quantized, chosen: Arrangement, tile: Tile) -> dict[str, Piece]:
-    from compress_core.layouts.packed.arrangement import kept_mask
+    from compress_core.layouts.packed.arrangement import is_whole, kept_mask
 
-    whole = quantized.scheme.group_size == "tensor"
+    kinds = quantized.scheme.parameters()
     pieces: dict[str, Piece] = {}
     for name, stored in _stored_parameters(quantized).items():
-        if whole:
+        if is_whole(kinds[name], quantized.scheme):
             if tile.start == 0:
                 pieces[name] = Once(stored)
         elif chosen.selects_rows:

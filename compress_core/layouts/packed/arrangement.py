@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Once, PartSpec, Piece, Placed, Rows, Stream
 from compress_core.layouts.packed.runs import Run, runs
-from compress_core.schemes.base import Scheme
+from compress_core.schemes.base import Parameter, Scheme
 from compress_core.tensors import ELEMENT, Form, Structure, TensorInfo
 
 if TYPE_CHECKING:
@@ -276,12 +276,19 @@ def parts(info: TensorInfo, form: Form, chosen: Arrangement) -> dict[str, PartSp
 
 
 def _parameter_parts(scheme: Scheme, chosen: Arrangement) -> dict[str, PartSpec]:
-    whole = scheme.group_size == "tensor"
+    return {
+        name: _parameter_part(kind, scheme, chosen) for name, kind in scheme.parameters().items()
+    }
+
+
+def _parameter_part(kind: Parameter, scheme: Scheme, chosen: Arrangement) -> PartSpec:
+    whole = is_whole(kind, scheme)
     rows, groups = (1, 1) if whole else (chosen.parameter_rows, scheme.groups(chosen.matrix[1]))
     placed: Placed = "once" if whole else "stream" if chosen.selects_rows else "rows"
-    return {
-        name: PartSpec(kind.dtype, (rows, groups), placed)
-        if not kind.bits
-        else PartSpec("U8", (rows, row_bytes(groups, kind.bits)), placed)
-        for name, kind in scheme.parameters().items()
-    }
+    width = row_bytes(groups, kind.bits) if kind.bits else groups
+    return PartSpec(kind.stored, (rows, width), placed)
+
+
+def is_whole(kind: Parameter, scheme: Scheme) -> bool:
+    """Whether a tensor has one parameter of this kind."""
+    return kind.whole or scheme.group_size == "tensor"

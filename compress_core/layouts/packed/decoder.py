@@ -11,9 +11,9 @@ from compress_core.container import Reader
 from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError
 from compress_core.kernels import bits, floats
-from compress_core.layouts.packed.arrangement import Arrangement
+from compress_core.layouts.packed.arrangement import Arrangement, is_whole
 from compress_core.layouts.packed.places import Places
-from compress_core.schemes.base import Parameters, Scheme
+from compress_core.schemes.base import Parameter, Parameters, Scheme
 from compress_core.tensors import Form, TensorInfo
 
 
@@ -37,7 +37,10 @@ class Decoder:
         kept = self._places.kept(start, stop)
         if self._form.scheme is None:
             return self._plain(start, stop, kept)
-        values = self._decoded(self._form.scheme, start, stop, kept)
+        try:
+            values = self._decoded(self._form.scheme, start, stop, kept)
+        except FormatError as error:
+            raise FormatError(error.message, where=self._info.name) from error
         return floats.narrow(values, self._info.dtype.code)
 
     def _plain(self, start: int, stop: int, kept: NDArray[np.bool_] | None) -> NDArray[Any]:
@@ -94,19 +97,26 @@ class Decoder:
         return bits.slice_bits(np.frombuffer(raw, np.uint8), first % 8, last - first)
 
     def _parameters(self, scheme: Scheme, start: int, stop: int) -> Parameters:
-        whole = scheme.group_size == "tensor"
+        return {
+            name: self._parameter(name, kind, scheme, start, stop)
+            for name, kind in scheme.parameters().items()
+        }
+
+    def _parameter(
+        self, name: str, kind: Parameter, scheme: Scheme, start: int, stop: int
+    ) -> NDArray[Any]:
+        whole = is_whole(kind, scheme)
         first, last = (0, 1) if whole else self._places.stored_rows(start, stop)
-        groups = 1 if whole else scheme.groups(self._info.matrix[1])
-        found: Parameters = {}
-        for name, kind in scheme.parameters().items():
-            stored = self._rows(name, first, last)
-            if kind.bits:
-                found[name] = bits.unpack(stored, kind.bits, groups)
-            elif floats.has_nonfinite(stored, kind.dtype):
-                raise FormatError(f"its {name} holds NaN or infinity", where=self._info.name)
-            else:
-                found[name] = floats.widen(stored, kind.dtype)
-        return found
+        stored = self._rows(name, first, last)
+        if kind.bits:
+            return bits.unpack(stored, kind.bits, 1 if whole else scheme.groups(self._columns))
+        if floats.has_nonfinite(stored, kind.dtype):
+            raise FormatError(f"its {name} holds NaN or infinity", where=self._info.name)
+        return floats.widen(stored, kind.dtype)
+
+    @property
+    def _columns(self) -> int:
+        return self._info.matrix[1]
 
     def _rows(self, local: str, start: int, stop: int) -> NDArray[Any]:
         return self._stored.read(f"{self._info.name}.{local}", start, stop)

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from compress_core import registry
+from compress_core import recorded, registry
 from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError, UsageError
+from compress_core.recorded import Sums, errors_text, parsed
 from compress_core.tensors import Form, Structure, TensorInfo
 
 KEY = "modelopt.packed"
 ERRORS_KEY = "modelopt.errors"
 VERSION = 1
-
-_LARGEST = sys.float_info.max
-
-Sums = tuple[float, float, float, int]
 
 
 def describe(
@@ -74,15 +70,6 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def errors_text(errors: Iterable[Sums]) -> str:
-    """Sums of tensors as text whose length depends on their number alone."""
-    rows = (
-        f"[{a:<23.16e},{b:<23.16e},{largest:<23.16e},{zeros:<20d}]"
-        for a, b, largest, zeros in errors
-    )
-    return f"[{','.join(rows)}]"
-
-
 def read_forms(metadata: Mapping[str, str]) -> dict[str, tuple[TensorInfo, Form]] | None:
     """Compressed tensors that the metadata of one file describes; ``None``: it is no packed file.
 
@@ -110,7 +97,7 @@ def read_aliases(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _record_of(text: str) -> dict[str, Any]:
-    record = _parsed(text, KEY)
+    record = parsed(text, KEY)
     if not isinstance(record, dict) or record.get("version") != VERSION:
         version = record.get("version") if isinstance(record, dict) else None
         raise FormatError(
@@ -132,17 +119,6 @@ def _tensor(
         raise FormatError(f"{KEY} keeps {kept} of {elements} elements", where=name)
     info = TensorInfo(name, form.dtype, shape, elements * form.dtype.bits // 8)
     return info, replace(form, kept=kept if form.sparsity is not None else None)
-
-
-def _parsed(text: str, key: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{key} is not JSON: {error}") from None
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(word)
 
 
 def _form(record: Any) -> tuple[tuple[int, ...], Form]:
@@ -183,14 +159,4 @@ def read_errors(metadata: Mapping[str, str]) -> list[Sums]:
 
     :raises FormatError: they are damaged.
     """
-    rows = _parsed(metadata.get(ERRORS_KEY, "[]"), ERRORS_KEY)
-    if not isinstance(rows, list):
-        raise FormatError(f"{ERRORS_KEY} is no list")
-    return [_sums(row) for row in rows]
-
-
-def _sums(row: Any) -> Sums:
-    numbers = isinstance(row, list) and len(row) == 4
-    if not numbers or not all(type(one) in (int, float) and 0 <= one <= _LARGEST for one in row):
-        raise FormatError(f"{ERRORS_KEY} has a row that is not four numbers")
-    return float(row[0]), float(row[1]), float(row[2]), int(row[3])
+    return recorded.read_errors(metadata.get(ERRORS_KEY, "[]"), ERRORS_KEY)

@@ -295,3 +295,16 @@ def test_native_values_are_exact(code: str) -> None:
     assert found.dtype == (np.float64 if code == "F64" else np.float32)
     assert found.astype(np.float64).tobytes() == exact(raw, code).tobytes()
     assert np.shares_memory(found, raw) == (code in ("F32", "F64"))
+
+
+@pytest.mark.parametrize("code", ["F8_E4M3", "F8_E5M2", "F8_E8M0"])
+def test_8_bit_floats_come_back_and_saturate(code: str) -> None:
+    patterns = np.arange(256, dtype=np.uint8)
+    values = floats.widen(patterns, code)
+    good = np.isfinite(values)
+    assert np.array_equal(floats.narrow(values[good], code), patterns[good])
+    ends = floats.widen(floats.narrow(np.array([1e38, -1e38], np.float32), code), code)
+    assert ends[0] == max(values[good].max(), 0) or code == "F8_E8M0"
+    for pattern in patterns:
+        found = floats.has_nonfinite(np.array([0, pattern], np.uint8), code)
+        assert found == (not good[pattern])

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compress_core.errors import UnsupportedError
-from compress_core.kernels.scales import SMALLEST, stored_mean, stored_scale
+from compress_core.kernels.scales import (
+    SMALLEST,
+    microscale,
+    nearest_scale,
+    stored_mean,
+    stored_scale,
+)
 
 NATIVE: dict[str, Any] = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32}
 LARGEST = {"F16": 65504.0, "BF16": 3.3895313892515355e38, "F32": float(np.finfo(np.float32).max)}
@@ -137,3 +143,39 @@ def test_no_groups_have_no_scales(dtype: str) -> None:
     nothing = np.zeros((3, 0), np.float32)
     assert stored_scale(nothing, dtype, upwards=True).shape == (3, 0)
     assert stored_mean(nothing, dtype).shape == (3, 0)
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
+@settings(deadline=None, max_examples=200)
+@given(data=st.data())
+def test_a_scale_of_either_sign_is_rounded_like_a_positive_one(
+    dtype: str, data: st.DataObject
+) -> None:
+    scale = data.draw(scales(dtype))
+    found = float(nearest_scale(one(scale), dtype)[0, 0])
+    assert found == float(stored_scale(one(scale), dtype)[0, 0])
+    assert float(nearest_scale(one(-scale), dtype)[0, 0]) == -found
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
+def test_a_scale_of_either_sign_saturates(dtype: str) -> None:
+    ends = np.array([np.inf, -np.inf], np.float32)
+    assert nearest_scale(ends, dtype).tolist() == [LARGEST[dtype], -LARGEST[dtype]]
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale"),
+    [
+        (1.0, 0.25),
+        (1.7499999, 0.25),
+        (1.75, 0.5),
+        (6.0, 1.0),
+        (6.9999995, 1.0),
+        (7.0, 2.0),
+        (0.0, 2.0**-127),
+        (1e-45, 2.0**-127),
+        (3.4e38, 2.0**126),
+    ],
+)
+def test_a_power_of_two_for_the_largest_magnitude(largest: float, scale: float) -> None:
+    assert microscale(one(largest)).tolist() == [[scale]]

@@ -118,3 +118,17 @@ def test_squares_are_taken_in_float64_and_summed_in_the_same_order() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
 def test_a_square_that_is_not_finite_makes_the_sum_so_without_a_warning(bad: float) -> None:
     assert not np.isfinite(sums.square_sum(np.array([1.0, bad, -bad])))
+
+
+@pytest.mark.parametrize("count", LENGTHS[1:])
+@pytest.mark.parametrize("columns", [1, 2, 7])
+def test_a_sum_over_the_first_axis_is_taken_in_the_same_order(count: int, columns: int) -> None:
+    values = np.stack([np.roll(hard(count, np.float32), at) for at in range(columns)], axis=1)
+    wide = sums.column_sum(values)
+    assert wide.dtype == np.float64
+    assert wide.tolist() == sums.ordered_sum(values.T).tolist()
+    assert wide.tolist() == [reference([float(v) for v in column]) for column in values.T]
+    narrow = sums.column_sum(values, np.float32)
+    assert narrow.dtype == np.float32
+    alone = [sums.column_sum(values[:, at : at + 1], np.float32)[0] for at in range(columns)]
+    assert narrow.tolist() == [float(one) for one in alone]

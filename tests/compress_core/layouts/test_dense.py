@@ -11,6 +11,7 @@ import pytest
 from compress_core.container import PartSpec
 from compress_core.dtypes import DTYPES
 from compress_core.kernels import floats
+from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.dense import Dense
 from compress_core.limits import Limits
 from compress_core.schemes.integer import Integer
@@ -56,7 +57,7 @@ def test_it_holds_everything_and_adds_no_metadata() -> None:
     info = TensorInfo("w", DTYPES["F32"], (2, 2), 16)
     form = Form(info.dtype)
     assert layout.limits(info) == Limits()
-    assert layout.accepts({"w": form}) == []
+    assert layout.accepts(Checkpoint({"w": info}, {"w": form})) == []
     assert layout.row_multiple(info, form) == 1
     assert layout.metadata({"w": (info, form)}, {}, {"version": 1}, "1.0") == {}
     assert layout.measured([]) == {}

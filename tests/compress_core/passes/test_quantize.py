@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 
 from compress_core.dtypes import DTYPES
 from compress_core.errors import UnsupportedError, UsageError
+from compress_core.fitting import Fitting
 from compress_core.kernels import floats
 from compress_core.kernels.sums import ordered_sum
 from compress_core.limits import Limits
+from compress_core.passes.base import Target
 from compress_core.passes.prune import Prune
 from compress_core.passes.quantize import Quantize
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
+from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
+from compress_core.schemes.mxfp4 import Mxfp4
+from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nvfp4 import Nvfp4
+from compress_core.schemes.ternary import Ternary
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
 from compress_core.tiles import Tile
 
@@ -63,8 +70,17 @@ def normal(rows: int, columns: int, code: str = "F32") -> NDArray[Any]:
         ({"bits": 1, "symmetric": False, "center": "none"}, "symmetric"),
         ({"preset": "W4A16_ASYM", "bits": 1, "center": "none"}, "symmetric"),
         ({"bits": 4, "scale_dtype": "f64"}, "scale_dtype"),
-        ({"bits": 4, "scale_search": "mse"}, "scale_search"),
+        ({"bits": 4, "scale_search": "all"}, "scale_search"),
         ({"bits": 4, "scale_rule": "mlx"}, "scale_rule"),
+        ({"bits": 1, "scale_rule": "compressed-tensors"}, "scale_rule"),
+        ({"bits": 4, "center": "mean", "scale_rule": "compressed-tensors"}, "scale_rule"),
+        ({"scheme": "fp8", "scale_rule": "bitsandbytes"}, "scale_rule"),
+        ({"scheme": "integer"}, "bits"),
+        ({"scheme": "integer", "bits": 1}, "bits"),
+        ({"scheme": "nf4", "bits": 3}, "bits"),
+        ({"scheme": "fp9"}, "scheme"),
+        ({"scheme": "nvfp4", "scale_dtype": "f32"}, "scale_dtype"),
+        ({"bits": 4, "element": "e4m3"}, "element"),
         ({"preset": "W4A8"}, "preset"),
     ],
 )
@@ -101,6 +117,15 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], wh
             Integer(bits=6, group_size="channel"),
         ),
         ({"preset": "W4A16_ASYM", "symmetric": True}, Integer(4, 128, scale_dtype="F16")),
+        ({"scheme": "int", "bits": 4}, Integer(bits=4, group_size="channel")),
+        ({"scheme": "binary"}, Binary(bits=1, group_size="channel", center="mean")),
+        ({"scheme": "ternary"}, Ternary(bits=2, group_size="channel")),
+        ({"scheme": "fp8", "element": "e5m2"}, Fp8(8, "channel", "e5m2")),
+        ({"preset": "fp8_dynamic"}, Fp8(8, "channel")),
+        ({"preset": "NF4"}, Nf4(4, 64, "F16")),
+        ({"preset": "NF4", "scale_dtype": "f32"}, Nf4(4, 64)),
+        ({"scheme": "mxfp4"}, Mxfp4(4, 32)),
+        ({"preset": "nvfp4a16"}, Nvfp4(4, 16)),
     ],
 )
 def test_options_and_presets_give_a_scheme(options: dict[str, Any], scheme: Scheme) -> None:
@@ -132,6 +157,8 @@ def test_scales_are_float32_and_of_groups_16_bits(code: str, grouped: str) -> No
         ({"bits": 1}, Limits(center=False), "no group means"),
         ({"bits": 4}, Limits(scale_dtypes=("BF16",)), "no F32 scales"),
         ({"bits": 4, "group_size": 3}, Limits(ragged_groups=False), "no multiple"),
+        ({"scheme": "nf4"}, Limits(schemes=("integer", "fp8")), "no nf4 codes"),
+        ({"scheme": "nvfp4"}, Limits(scale_dtypes=("F32", "F16")), "no F8_E4M3 scales"),
     ],
 )
 def test_what_a_layout_cannot_hold_is_refused_with_its_reason(
@@ -167,6 +194,7 @@ def test_two_passes_cannot_quantize_one_tensor() -> None:
 def test_only_a_scale_for_the_tensor_needs_a_survey() -> None:
     for size, group in ((32, None), ("channel", None), ("tensor", "w")):
         assert Quantize(bits=4, group_size=size).group(info()) == group
+    assert Quantize(scheme="nvfp4").group(info()) == "w"
 
 
 CONFIGS: list[dict[str, Any]] = [
@@ -186,7 +214,7 @@ def test_one_scale_for_the_tensor_is_fitted_to_all_of_it(
 ) -> None:
     raw = normal(20, 7, code)
     passes = [Prune(sparsity=0.4, method="random")] if prune else []
-    work = Quantize(group_size="tensor", **options)
+    work = Quantize(group_size="tensor", scale_search="none", **options)
     # one grain: sums of one piece
     pieces = tiles_after([*passes, work], {"w": (code, raw)}, "w", grain=32)
     before = tiles_after(passes, {"w": (code, raw)}, "w", grain=32)[0]
@@ -214,7 +242,7 @@ def test_sums_of_grains_are_added_in_order_whatever_the_tiles(
     tiles_after: TilesAfter, options: dict[str, Any], grains: int
 ) -> None:
     raw = normal(23, 7) * np.float32(1000.1)
-    work = Quantize(group_size="tensor", **options)
+    work = Quantize(group_size="tensor", scale_search="none", **options)
     tiles = tiles_after([work], {"w": ("F32", raw)}, "w", grain=4, grains=grains)
     whole = tiles_after([work], {"w": ("F32", raw)}, "w", grain=4)
     assert all(tile.codes is not None for tile in tiles)
@@ -278,11 +306,12 @@ def test_pruned_elements_change_no_parameter_and_decode_to_zero(
 ) -> None:
     # sums of such numbers, and of their distances from a mean, are exact in any order
     raw = (np.random.default_rng(seed).integers(-200, 201, (3, 12)) / 64).astype(np.float32)
-    passes = [Prune(structure="2of4"), Quantize(group_size="channel", **options)]
+    work = Quantize(group_size="channel", scale_search="none", **options)
+    passes = [Prune(structure="2of4"), work]
     tile = carry_out(passes, {"w": ("F32", raw)})["w"]
     assert tile.mask is not None
     kept = raw[~tile.mask].reshape(3, 6)
-    alone = carry_out([Quantize(group_size="channel", **options)], {"w": ("F32", kept)})["w"]
+    alone = carry_out([work], {"w": ("F32", kept)})["w"]
     assert not tile.values[tile.mask].any()
     assert np.array_equal(tile.values[~tile.mask].reshape(3, 6), alone.values)
 
@@ -293,3 +322,94 @@ def test_a_scale_that_does_not_fit_is_said_while_tiles_are_fitted(carry_out: Car
         carry_out([Quantize(bits=4, group_size=32)], {"w": ("F32", raw)})
     assert error.value.hint == "pass --scale-dtype f32"
     carry_out([Quantize(bits=4, group_size=32, scale_dtype="f32")], {"w": ("F32", raw)})
+
+
+SEARCHED: list[dict[str, Any]] = [
+    *CONFIGS[:3],
+    {"scheme": "ternary"},
+    {"scheme": "fp8"},
+    {"scheme": "nf4"},
+    {"scheme": "mxfp4"},
+    {"scheme": "nvfp4"},
+]
+
+
+def squared(tiles: list[Tile], raw: NDArray[np.float32]) -> float:
+    decoded = np.concatenate([tile.values for tile in tiles])
+    return float(np.square(decoded.astype(np.float64) - raw).sum())
+
+
+@pytest.mark.parametrize("options", SEARCHED)
+def test_the_scale_of_a_tensor_is_searched_for_in_one_more_round(
+    tiles_after: TilesAfter, options: dict[str, Any]
+) -> None:
+    raw = np.random.default_rng(5).standard_t(3, (40, 30)).astype(np.float32)
+    error = {}
+    for search in ("none", "mse"):
+        work = Quantize(group_size="tensor", scale_search=search, **options)
+        cut = [
+            tiles_after([work], {"w": ("F32", raw)}, "w", grain=4, grains=grains)
+            for grains in (1, 3, 100)
+        ]
+        found = [[tile.codes for tile in tiles] for tiles in cut]
+        first = found[0][0]
+        assert first is not None
+        for one in (one for tiles in found for one in tiles):
+            assert one is not None
+            assert {key: value.tolist() for key, value in one.parameters.items()} == {
+                key: value.tolist() for key, value in first.parameters.items()
+            }
+        error[search] = squared(cut[0], raw)
+    assert error["mse"] <= error["none"]
+    assert error["mse"] < error["none"] or options in CONFIGS
+
+
+@pytest.mark.parametrize("options", SEARCHED)
+@pytest.mark.parametrize("size", [16, "channel", "tensor"])
+def test_a_layout_without_negative_scales_gets_none(
+    options: dict[str, Any], size: int | str
+) -> None:
+    raw = np.abs(np.random.default_rng(5).standard_t(3, (20, 32))).astype(np.float32)
+    work = Quantize(group_size=size, **options)
+    form = work.becomes(info(shape=raw.shape), Form(DTYPES["F32"]), Limits())
+    assert isinstance(form, Form)
+    signs = []
+    for negative in (False, True):
+        limits = Limits(negative_scale=negative)
+        target = Target(info(shape=raw.shape), Form(DTYPES["F32"]), form, limits)
+        found = work.survey([target], None) if work.group(target.info) else None
+        while found is not None:
+            found.absorb(target.info, 0, found.observe(Tile(target.info, 0, raw, 4)))
+            further = work.survey([target], found)
+            if further is None:
+                break
+            found = further
+        tile = Tile(target.info, 0, raw, 4)
+        work.settle([target], found).apply(tile)
+        assert tile.codes is not None
+        signs.append(bool((tile.codes.parameters["scale"] < 0).any()))
+    assert not signs[0]
+    assert signs[1] or size != 16 or options not in (CONFIGS[0], {"scheme": "nf4"})
+
+
+def test_a_rule_of_a_preset_gives_way_where_it_has_no_formula() -> None:
+    raw = normal(6, 128)
+    for preset, options, rule in (
+        ("W4A16", {}, "compressed-tensors"),
+        ("W4A16", {"center": "mean"}, "absmax"),
+        ("W4A16", {"bits": 1}, "absmax"),
+        ("W4A16", {"scale_rule": "absmax"}, "absmax"),
+    ):
+        given: dict[str, Any] = {"scale_search": "none", **options}
+        with_preset = Quantize(preset=preset, **given)
+        target = Target(
+            info(shape=raw.shape),
+            Form(DTYPES["F32"]),
+            Form(DTYPES["F32"], scheme_of(with_preset)),
+        )
+        tile = Tile(target.info, 0, raw, 6)
+        with_preset.settle([target], None).apply(tile)
+        assert tile.codes is not None
+        scheme = tile.codes.scheme
+        known = scheme.fit(raw, None, Fitting(rule))
+        assert tile.codes.parameters["scale"].tolist() == known["scale"].tolist()

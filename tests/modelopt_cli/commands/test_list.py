@@ -57,7 +57,7 @@ def test_presets_in_any_case(cli: Any) -> None:
         (["passes", "prun"], "unknown pass: 'prun'", "did you mean prune?"),
         (["layouts", "pakced"], "unknown layout: 'pakced'", "did you mean packed?"),
         (["formats", "x"], "unknown format: 'x'", "known: "),
-        (["presets", "int8"], "unknown preset: 'int8'", "use W8A16"),
+        (["presets", "w4a8"], "unknown preset: 'w4a8'", "use W4A16"),
         ([], "missing argument", "see modelopt list --help"),
     ],
 )

@@ -135,7 +135,8 @@ class TestAgainst:
         assert ran.out == f"{path}: valid for {weights}, changes 2 of 5 tensors\n"
 
     def test_a_folder(self, cli: Any, written: Written, samples: Path) -> None:
-        path = written("version: 1\npasses: [{pass: quantize, preset: W4A16}]\n")
+        packed = "output: {layout: packed}\n"
+        path = written(f"version: 1\npasses: [{{pass: quantize, preset: W4A16}}]\n{packed}")
         ran = cli("spec", "validate", path, "--against", samples / "fracast-bf16")
         assert (ran.code, ran.err) == (0, "")
 

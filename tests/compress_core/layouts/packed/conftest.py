@@ -39,8 +39,12 @@ class Example:
             tile.prune(self.mask[start:stop])
         if self.codes is not None:
             found = self.codes.parameters
+            kinds = self.codes.scheme.parameters()
             if self.codes.scheme.group_size != "tensor":
-                found = {name: value[start:stop] for name, value in found.items()}
+                found = {
+                    name: value if kinds[name].whole else value[start:stop]
+                    for name, value in found.items()
+                }
             tile.quantize(Quantized(self.codes.scheme, self.codes.codes[start:stop], found))
         return tile
 

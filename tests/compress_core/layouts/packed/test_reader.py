@@ -18,9 +18,15 @@ from compress_core.container import Reader
 from compress_core.errors import FormatError, InputError
 from compress_core.layouts.packed import Packed, record
 from compress_core.metrics import ErrorStats, Moments
+from compress_core.recorded import errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
+from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
+from compress_core.schemes.mxfp4 import Mxfp4
+from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nvfp4 import Nvfp4
+from compress_core.schemes.ternary import Ternary
 
 Parts = dict[str, tuple[str, NDArray[Any]]]
 Store = Callable[..., Parts]
@@ -35,6 +41,11 @@ SCHEMES: list[Scheme | None] = [
     Integer(bits=5, group_size="tensor", symmetric=False),
     Binary(bits=1, group_size="channel"),
     Binary(bits=1, group_size=16, center="none", scale_dtype="BF16"),
+    Ternary(bits=2, group_size="channel"),
+    Fp8(bits=8, group_size=16, scale_dtype="F16"),
+    Nf4(bits=4, group_size=16),
+    Mxfp4(bits=4, group_size=8),
+    Nvfp4(bits=4, group_size=16),
 ]
 STRUCTURES = [None, "element", "row", "column", "4x5", "2of4", "8of16", "9of20"]
 SHAPE = (37, 61)
@@ -241,16 +252,40 @@ def test_a_scale_or_mean_that_is_not_finite_is_an_error(
 ) -> None:
     one = fixed(example, "row", scheme)
     whole = store(Packed(), one.tiles(64), one.form)
-    for name in ("scale", "mean"):
+    for name in ("scale", "mean", "global_scale"):
         if f"w.{name}" not in whole:
             continue
         code, array = whole[f"w.{name}"]
         damaged = array.copy()
-        special = {"F32": bad, "F16": 0x7E00 if np.isnan(bad) else 0x7C00}.get(code, 0x7F80)
+        half = 0x7E00 if np.isnan(bad) else 0x7C00
+        special = {"F32": bad, "F16": half, "BF16": 0x7F80, "U8": 0xFF}[code]
         damaged.reshape(-1)[-1] = special
         reader = opened(memory, whole | {f"w.{name}": (code, damaged)}, described(one))
         with pytest.raises(FormatError, match="NaN or infinity"):
             read_all(reader)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "part", "value"),
+    [
+        (Ternary(bits=2, group_size="channel"), "codes", 0xFF),
+        (Fp8(bits=8, group_size="channel"), "codes", 0x7F),
+        (Fp8(bits=8, group_size="channel", element="e5m2"), "codes", 0xFC),
+        (Nvfp4(bits=4, group_size=16), "global_scale", 0.0),
+        (Nvfp4(bits=4, group_size=16), "global_scale", -1.0),
+    ],
+)
+def test_what_stands_for_no_number_is_an_error_that_names_the_tensor(
+    store: Store, memory: Memory, example: Example, scheme: Scheme, part: str, value: float
+) -> None:
+    one = fixed(example, None, scheme)
+    whole = store(Packed(), one.tiles(64), one.form)
+    code, array = whole[f"w.{part}"]
+    damaged = array.copy()
+    damaged.reshape(-1)[-1] = value
+    reader = opened(memory, whole | {f"w.{part}": (code, damaged)}, described(one))
+    with pytest.raises(FormatError, match="tensor w: "):
+        read_all(reader)
 
 
 def test_a_record_of_another_version_is_an_error(
@@ -279,7 +314,7 @@ def test_errors_of_another_number_of_tensors_are_refused(
 ) -> None:
     one = fixed(example, "element", None)
     parts = store(Packed(), one.tiles(64), one.form)
-    for damaged in ("[]", "[[1]]", record.errors_text([(0.0, 1.0, 0.0, 0)] * 2)):
+    for damaged in ("[]", "[[1]]", errors_text([(0.0, 1.0, 0.0, 0)] * 2)):
         with pytest.raises(FormatError):
             opened(memory, parts, described(one) | {record.ERRORS_KEY: damaged})
 

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError
 from compress_core.layouts.packed import record
+from compress_core.recorded import Sums, errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.binary import Binary
+from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
+from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.tensors import Form, Structure, TensorInfo
 
 SCHEMES: list[Scheme | None] = [
@@ -23,6 +26,8 @@ SCHEMES: list[Scheme | None] = [
     Integer(bits=4, group_size=128, scale_dtype="BF16"),
     Integer(bits=8, group_size="tensor", symmetric=False),
     Binary(bits=1, group_size="channel"),
+    Fp8(bits=8, group_size="channel", element="e5m2"),
+    Nvfp4(bits=4, group_size=16),
 ]
 STRUCTURES = [None, "element", "row", "column", "16x4", "2of4"]
 JSON = st.recursive(
@@ -108,10 +113,10 @@ sums = st.tuples(
 @settings(deadline=None)
 @given(st.lists(sums, max_size=5))
 def test_errors_are_exact_and_their_text_is_as_long_as_the_placeholder(
-    rows: list[record.Sums],
+    rows: list[Sums],
 ) -> None:
-    text = record.errors_text(rows)
-    assert len(text) == len(record.errors_text([(0.0, 0.0, 0.0, 0)] * len(rows)))
+    text = errors_text(rows)
+    assert len(text) == len(errors_text([(0.0, 0.0, 0.0, 0)] * len(rows)))
     assert record.read_errors({record.ERRORS_KEY: text}) == rows
 
 

@@ -1,0 +1,178 @@
+"""One format of compressed-tensors: how the codes and parameters of a linear layer are stored.
+
+Source: compressed-tensors 0.20, ``compressors/``; the names of formats and parts are its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from compress_core.container import PartSpec, Piece, Reader
+from compress_core.dtypes import DTYPES
+from compress_core.errors import FormatError
+from compress_core.schemes.base import Parameters, Scheme
+from compress_core.tensors import Form, TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from compress_core.layouts.compressed_tensors.arguments import Arguments
+    from compress_core.tiles import Quantized
+
+
+@dataclass(frozen=True)
+class Module:
+    """The stored parts of one linear layer.
+
+    :ivar name: name of the layer; its parts are called ``name.weight_scale`` and so on.
+    :ivar locals: local name → what is stored.
+    :ivar rows_of_block: rows that share scales.
+    """
+
+    name: str
+    reader: Reader
+    locals: Mapping[str, TensorInfo]
+    rows_of_block: int = 1
+
+    def info(self, local: str) -> TensorInfo:
+        """What is stored under a local name.
+
+        :raises FormatError: nothing is.
+        """
+        found = self.locals.get(local)
+        if found is None:
+            raise FormatError(f"part {self.name}.{local} is missing", where=self.name)
+        return found
+
+    def rows(self, local: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows of a part as they are stored."""
+        return self.reader.read(f"{self.name}.{local}", start, stop)
+
+    def floats(
+        self, local: str, start: int, stop: int, code: str | None = None
+    ) -> NDArray[np.float32]:
+        """Rows of a part of floats.
+
+        :param code: the dtype of its numbers; ``None``: that of the part.
+        :raises FormatError: one of them is none.
+        """
+        from compress_core.kernels.floats import has_nonfinite, widen
+
+        values = widen(self.rows(local, start, stop), code or self.info(local).dtype.code)
+        if has_nonfinite(values, "F32"):
+            raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
+        return values
+
+    def check(self, expected: Mapping[str, PartSpec]) -> None:
+        """Whether all parts are there, with these dtypes and shapes.
+
+        :raises FormatError: one is not.
+        """
+        for local, spec in expected.items():
+            found = self.info(local)
+            if (found.dtype.code, found.shape) != (spec.dtype, spec.shape):
+                raise FormatError(
+                    f"part {self.name}.{local} is {found.dtype} {list(found.shape)},"
+                    f" and should be {spec.dtype} {list(spec.shape)}",
+                    where=self.name,
+                )
+
+
+class Storage(ABC):
+    """One format.
+
+    :cvar format: its name in ``quantization_config``.
+    :cvar others: other names that mean the same.
+    """
+
+    format: ClassVar[str]
+    others: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All names that are read."""
+        return (self.format, *self.others)
+
+    @abstractmethod
+    def holds(self, form: Form) -> bool:
+        """Whether codes of this form are stored so."""
+
+    @abstractmethod
+    def unread(self, form: Form) -> str | None:
+        """Which reader is known to refuse codes of this form, and why."""
+
+    @abstractmethod
+    def weights(self, scheme: Scheme) -> dict[str, Any]:
+        """The arguments ``weights`` of a group in ``quantization_config``."""
+
+    @abstractmethod
+    def parts(self, shape: tuple[int, int], scheme: Scheme) -> dict[str, PartSpec]:
+        """Local name → part, of a weight of ``shape``."""
+
+    @abstractmethod
+    def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
+        """The data of the tile that begins at row ``start`` of a weight of ``shape``."""
+
+    def row_multiple(self, scheme: Scheme) -> int:
+        """Rows that tiles must not part."""
+        return 1
+
+    @abstractmethod
+    def has(self, arguments: Arguments, module: Module) -> bool:
+        """Whether the codes of a module can be of this format, by its arguments and parts."""
+
+    @abstractmethod
+    def scheme(self, arguments: Arguments, module: Module) -> Scheme | None:
+        """The scheme of stored codes; ``None``: none that is decoded here.
+
+        :raises FormatError: the parts say something else.
+        """
+
+    @abstractmethod
+    def shape(self, module: Module) -> tuple[int, int]:
+        """(out, in) of the weight.
+
+        :raises FormatError: the parts do not tell.
+        """
+
+    def stored(
+        self, shape: tuple[int, int], scheme: Scheme, arguments: Arguments
+    ) -> dict[str, PartSpec]:
+        """The parts that other tools write, with arguments that are never written here."""
+        return self.parts(shape, scheme)
+
+    @abstractmethod
+    def codes(
+        self, module: Module, scheme: Scheme, columns: int, start: int, stop: int
+    ) -> NDArray[np.uint8]:
+        """The codes of some rows."""
+
+    @abstractmethod
+    def parameters(self, module: Module, scheme: Scheme, start: int, stop: int) -> Parameters:
+        """The parameters of some rows."""
+
+
+def scale_part(rows: int, groups: int, scheme: Scheme, dtype: str) -> PartSpec:
+    """``weight_scale``: (out, groups), or one number."""
+    if scheme.group_size == "tensor":
+        return PartSpec(dtype, (1,), "once")
+    return PartSpec(dtype, (rows, groups), "rows")
+
+
+def matrix_of(info: TensorInfo) -> tuple[int, int]:
+    """The shape of a part that is a matrix.
+
+    :raises FormatError: it is none, or an empty one.
+    """
+    if len(info.shape) != 2 or not info.elements:
+        raise FormatError(f"part {info.name} has the shape {list(info.shape)}")
+    return info.shape[0], info.shape[1]
+
+
+def is_float(code: str) -> bool:
+    """Whether a dtype is one that scales of integers have."""
+    return DTYPES[code].is_weight and DTYPES[code].bits <= 32

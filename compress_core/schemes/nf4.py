@@ -1,0 +1,93 @@
+"""NF4: sixteen quantiles of a normal distribution, times the largest magnitude of the group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from compress_core.errors import FormatError
+from compress_core.fitting import Fitting
+from compress_core.schemes._scaled import Scaled
+from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GROUP = 64
+
+
+@dataclass(frozen=True)
+class Nf4(Scaled):
+    """``value = table[code] · scale``, the table of Dettmers et al. 2023 (QLoRA, appendix E).
+
+    ``scale = max|w|``; the code is that of the nearest number of the table to w / scale. To
+    bitsandbytes (0.50, CPU) it is w · (1 / scale). Its blocks run through the flattened tensor,
+    which are these groups where the columns are a multiple of their size; where they are not, a
+    group ends with its row here.
+
+    The table is not symmetric, so a search tries negative scales too where they may be.
+    """
+
+    id: ClassVar[str] = "nf4"
+    rules: ClassVar[tuple[str, ...]] = ("absmax", "bitsandbytes")
+    zero_code: ClassVar[int] = 7
+
+    bits: int
+    group_size: GroupSize
+    scale_dtype: str = "F32"
+
+    @classmethod
+    def asked(cls, wanted: Wanted) -> Self:
+        wanted.refuse(cls.id, 4, "symmetric", "center", "element")
+        size = wanted.group_size or GROUP
+        return cls(4, size, wanted.scales_of(size))
+
+    def __str__(self) -> str:
+        return f"nf4 {self.group_said}"
+
+    def validate(self) -> None:
+        super().validate()
+        check_scales(self.scale_dtype)
+        if self.bits != 4:
+            raise FormatError(f"not settings of NF4 codes: {self!r}")
+
+    def conclude(
+        self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
+    ) -> Parameters:
+        from compress_core.kernels.scales import stored_scale
+
+        return found | {"scale": stored_scale(statistics["amax"], self.scale_dtype)}
+
+    def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+        import numpy as np
+
+        from compress_core.kernels.scales import nearest_scale
+
+        signs = (1, -1) if fitting.negative_scale else (1,)
+        for share in np.linspace(1.1, 0.7, 17, dtype=np.float32):
+            for sign in signs:
+                with np.errstate(over="ignore"):
+                    scale = found["scale"] * (share * np.float32(sign))
+                yield {"scale": nearest_scale(scale, self.scale_dtype)}
+
+    def in_units(
+        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
+    ) -> NDArray[np.float32]:
+        import numpy as np
+
+        if fitting.rule != "bitsandbytes" or fitting.searches:
+            return super().in_units(values, unit, fitting)
+        product: NDArray[np.float32] = values * (np.float32(1) / unit)
+        return product
+
+    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
+        from compress_core.kernels.codebooks import nf4_codes
+
+        return nf4_codes(units)
+
+    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        from compress_core.kernels.codebooks import nf4_values
+
+        return nf4_values(codes)

@@ -1,0 +1,129 @@
+"""NVFP4: 4-bit floats (E2M1), an 8-bit float for each group and one float for the tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from compress_core.errors import FormatError
+from compress_core.fitting import Fitting
+from compress_core.schemes._scaled import Scaled
+from compress_core.schemes.base import GroupSize, Parameter, Parameters, Wanted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GROUP = 16
+LARGEST = 448 * 6
+"""The largest product of a scale (E4M3) and a number (E2M1)."""
+
+
+@dataclass(frozen=True)
+class Nvfp4(Scaled):
+    """``value = number · (scale / global_scale)``; its groups are of 16 columns.
+
+    ``global_scale = (1 / max|w|) · 448 · 6`` over the tensor, a divisor as in compressed-tensors
+    (0.20, ``generate_gparam``), so that the largest scale is the largest E4M3 number. ``scale`` is
+    ``max|w| / 6 · global_scale`` over the group, rounded to E4M3. A search tries the E4M3 numbers
+    around it.
+    """
+
+    id: ClassVar[str] = "nvfp4"
+    rules: ClassVar[tuple[str, ...]] = ("absmax", "compressed-tensors")
+
+    bits: int
+    group_size: GroupSize
+
+    @classmethod
+    def asked(cls, wanted: Wanted) -> Self:
+        wanted.refuse(cls.id, 4, "symmetric", "center", "element", "scale_dtype")
+        return cls(4, wanted.group_size or GROUP)
+
+    def __str__(self) -> str:
+        return f"nvfp4 {self.group_said}"
+
+    def validate(self) -> None:
+        super().validate()
+        if self.bits != 4:
+            raise FormatError(f"not settings of NVFP4 codes: {self!r}")
+
+    @property
+    def rounds(self) -> int:
+        return 2
+
+    @property
+    def surveys(self) -> int:
+        return max(super().surveys, 1)
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {
+            "scale": Parameter(dtype="F8_E4M3"),
+            "global_scale": Parameter(dtype="F32", whole=True),
+        }
+
+    def conclude(
+        self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
+    ) -> Parameters:
+        import numpy as np
+
+        from compress_core.kernels.floats import narrow, widen
+
+        amax: NDArray[np.float32] = statistics["amax"]
+        if turn == 0:
+            return {"global_scale": self._global(amax, fitting)}
+        scale = found["global_scale"] * (amax / np.float32(6))
+        rounded = widen(narrow(scale, "F8_E4M3"), "F8_E4M3")
+        if fitting.rule == "compressed-tensors":  # what rounds to 0 gets the library's epsilon
+            rounded = np.where(rounded == 0, np.float32(0.125), rounded)
+        else:
+            rounded = np.maximum(rounded, np.float32(2.0**-9))
+            rounded = np.where(amax == 0, np.float32(1), rounded)
+        return {"scale": rounded} | found
+
+    def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+        """E4M3 numbers, of which there are 8 in an octave: six above the scale, where the largest
+        magnitude becomes 4 instead of 6, and two below it.
+        """
+        import numpy as np
+
+        from compress_core.kernels.floats import narrow, widen
+
+        codes = narrow(found["scale"], "F8_E4M3").astype(np.int16)
+        for shift in (1, 2, 3, 4, 5, 6, -1, -2):
+            other = np.clip(codes + shift, 1, 126).astype(np.uint8)
+            yield {"scale": widen(other, "F8_E4M3")}
+
+    @staticmethod
+    def _global(amax: NDArray[np.float32], fitting: Fitting) -> NDArray[np.float32]:
+        """The global scale of a tensor. Where none is large enough, the library takes 1."""
+        import numpy as np
+
+        most = np.finfo(np.float32).max
+        with np.errstate(over="ignore"):
+            # as PyTorch divides a number by a tensor
+            scale = np.float32(1) / np.maximum(amax, np.finfo(np.float32).tiny)
+            scale *= np.float32(LARGEST)
+        beyond = np.isinf(scale)
+        otherwise = most if fitting.rule == "absmax" else np.float32(1)
+        scale = np.where(beyond, otherwise, scale)
+        return np.where(amax == 0, np.float32(1), scale)
+
+    def unit(self, parameters: Parameters) -> NDArray[np.float32]:
+        import numpy as np
+
+        if not (parameters["global_scale"] > 0).all():
+            raise FormatError("a global scale that is not above zero")
+        with np.errstate(over="ignore"):
+            return np.asarray(parameters["scale"] / parameters["global_scale"])
+
+    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
+        from compress_core.kernels.codebooks import e2m1_codes
+
+        return e2m1_codes(units)
+
+    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        from compress_core.kernels.codebooks import e2m1_values
+
+        return e2m1_values(codes)
