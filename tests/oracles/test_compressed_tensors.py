@@ -84,10 +84,10 @@ def same_weights(ours: Any, theirs: Any) -> bool:
     import torch
 
     if theirs.dtype == torch.bfloat16 != ours.dtype:
-        return torch.allclose(ours.float(), theirs.float(), rtol=2.0**-8, atol=0.0)
+        return bool(torch.allclose(ours.float(), theirs.float(), rtol=2.0**-8, atol=0.0))
     if theirs.dtype == ours.dtype == torch.bfloat16:
-        return torch.allclose(ours.float(), theirs.float(), rtol=2.0**-7, atol=0.0)
-    return torch.equal(ours, theirs.to(ours.dtype))
+        return bool(torch.allclose(ours.float(), theirs.float(), rtol=2.0**-7, atol=0.0))
+    return bool(torch.equal(ours, theirs.to(ours.dtype)))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

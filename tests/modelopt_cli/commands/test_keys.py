@@ -117,3 +117,14 @@ def test_so_can_that_of_a_batch(cli: Any, folder: Path, metric: str, exists: str
     assert again.code == 1, again.err
     assert "gate failed" in again.err
     assert list(folder.glob("*.safetensors")) == []
+
+
+def test_a_spec_is_checked_against_one_of_several_sets(cli: Any, folder: Path) -> None:
+    (folder / "s.yaml").write_text("version: 1\npasses: [{pass: quantize, bits: 4}]\n")
+    against = ("spec", "validate", "s.yaml", "--against", "m/two.pt")
+    assert cli(*against).code == 3
+    ran = cli(*against, "--key", "ema")
+    assert (ran.code, ran.out) == (0, "s.yaml: valid for m/two.pt, changes 1 of 1 tensors\n")
+    ran = cli("spec", "validate", "s.yaml", "--key", "ema")
+    assert ran.code == 2
+    assert "hint: name them: --against WEIGHTS" in ran.err
