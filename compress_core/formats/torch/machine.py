@@ -123,7 +123,7 @@ def _text4(state: State) -> None:
 
 
 def _bytes4(state: State) -> None:
-    """A byte string of Python 2, which is text: so ``torch.load`` takes it (encoding utf-8)."""
+    """A byte string of Python 2, which is text: so PyTorch itself takes it (encoding utf-8)."""
     count = state.feed.number(4, signed=True)
     if count < 0:
         raise state.broken("a string of negative length")
