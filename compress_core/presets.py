@@ -25,6 +25,7 @@ PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
         "W4A16_ASYM": _options(bits=4, group_size=128, symmetric=False),
         "W8A8": _options(bits=8, group_size="channel", symmetric=True, inputs="int8"),
         "FP8_DYNAMIC": _options(scheme="fp8", group_size="channel", inputs="fp8"),
+        "FP8_BLOCK": _options(scheme="fp8-block", group_size=128, inputs="fp8"),
         "NF4": _options(scheme="nf4", group_size=64),
         "MXFP4A16": _options(scheme="mxfp4", group_size=32),
         "NVFP4A16": _options(scheme="nvfp4", group_size=16),
@@ -43,7 +44,6 @@ _NEEDS_ACTIVATIONS = ("FP8", "NVFP4")
 # what people know from elsewhere, and which of ours stores weights of that width
 _INSTEAD = {
     "FP8": "FP8_DYNAMIC",
-    "FP8_BLOCK": "FP8_DYNAMIC",
     "MXFP8": "FP8_DYNAMIC",
     "MXFP8A16": "FP8_DYNAMIC",
     "MXFP6A16": "W6A16",

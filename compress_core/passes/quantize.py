@@ -175,6 +175,9 @@ class Quantize(Pass):
     def group(self, info: TensorInfo) -> str | None:
         return info.name if self._scheme(info).surveys else None
 
+    def row_multiple(self, info: TensorInfo) -> int:
+        return self._scheme(info).rows
+
     def joins(self, info: TensorInfo) -> bool:
         # one figure for all blocks, which the kernels of servers have once a matrix
         return any(kind.whole for kind in self._scheme(info).parameters().values())

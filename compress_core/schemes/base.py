@@ -88,6 +88,11 @@ class Scheme(ABC):
         return self.rounds if self.group_size == "tensor" else 0
 
     @property
+    def rows(self) -> int:
+        """Rows that share parameters, counted from row 0: tiles hold whole multiples of them."""
+        return 1
+
+    @property
     @abstractmethod
     def holds_zero(self) -> bool:
         """Whether the zero code decodes to exactly zero, so that zeros need no mask."""

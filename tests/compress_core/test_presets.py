@@ -58,7 +58,6 @@ def test_case_does_not_matter(name: str) -> None:
         ("FP8", "needs scales of activations", "use FP8_DYNAMIC"),
         ("nvfp4", "needs scales of activations", "use NVFP4A16"),
         ("mxfp4", "unknown preset", "use MXFP4A16"),
-        ("fp8_block", "unknown preset", "use FP8_DYNAMIC"),
         ("w4a4", "unknown preset", "use W4A16: weights of that width, activations as they are"),
         ("UNQUANTIZED", "unknown preset", "leave the pass quantize out"),
         ("", "unknown preset: ''", f"presets: {', '.join(PRESETS)}"),

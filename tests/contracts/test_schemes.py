@@ -249,6 +249,8 @@ def test_pruned_elements_do_not_count_in_a_fit(name: str) -> None:
     mask = np.zeros((5, 16), np.bool_)
     mask[:, 8:] = True
     padded = np.concatenate([values, np.zeros((5, 8), np.float32)], axis=1)
+    if all(isinstance(drawn["group_size"], int) for drawn in SENSIBLE[name]):
+        pytest.skip("no group of it is as wide as its row")
     compared = 0
     for drawn in SENSIBLE[name]:
         scheme = SCHEMES[name](**drawn)
@@ -303,8 +305,8 @@ def test_rows_are_fitted_as_if_they_were_alone(name: str, search: str) -> None:
     values[mask] = 0
     for drawn in SENSIBLE[name]:
         scheme = SCHEMES[name](**drawn)
-        if scheme.group_size == "tensor":
-            continue
+        if scheme.group_size == "tensor" or scheme.rows > 1:
+            continue  # rows that share scales are one to a pass
         fitting = Fitting(scheme.rules[-1], search, True)
         whole = scheme.fit(values, mask, fitting)
         kinds = scheme.parameters()

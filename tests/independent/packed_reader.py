@@ -361,6 +361,8 @@ class Tensor:
             return np.float32(code - 1)
         if name == "nf4":
             return np.float32(NF4[code])
+        if name == "fp8-block":
+            return e4m3(code)
         if name == "fp8":
             return e4m3(code) if self.scheme["element"] == "e4m3" else e5m2(code)
         return np.float32(math.copysign(E2M1[code & 7], -1 if code & 8 else 1))

@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "W8A16": {"preset": "W8A16"},
     "W8A8": {"preset": "W8A8"},
     "FP8_DYNAMIC": {"preset": "FP8_DYNAMIC"},
+    "FP8_BLOCK": {"preset": "FP8_BLOCK"},
     "NVFP4A16": {"preset": "NVFP4A16"},
     "MXFP4A16": {"preset": "MXFP4A16"},
     "int4 g32": {"preset": "W4A16", "group_size": 32},
@@ -222,7 +223,9 @@ def extremes(weight: Any, arguments: Any) -> tuple[Any, Any]:
     return blocks.amin((1, 3)), blocks.amax((1, 3))
 
 
-@pytest.mark.parametrize("preset", ["W4A16", "W8A16", "W8A8", "FP8_DYNAMIC", "MXFP4A16"])
+@pytest.mark.parametrize(
+    "preset", ["W4A16", "W8A16", "W8A8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP4A16"]
+)
 def test_without_a_search_every_part_is_that_of_the_library(
     preset: str, models: dict[str, Path], tmp_path: Path
 ) -> None:

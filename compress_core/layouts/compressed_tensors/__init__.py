@@ -42,7 +42,7 @@ class CompressedTensors(Layout):
             None if may_be_linear(info) else "only weights of linear layers are quantized in it"
         )
         return Limits(
-            schemes=("integer", "fp8", "nvfp4", "mxfp4"),
+            schemes=("integer", "fp8", "fp8-block", "nvfp4", "mxfp4"),
             center=False,
             bits=tuple(range(2, 9)),
             ragged_groups=False,

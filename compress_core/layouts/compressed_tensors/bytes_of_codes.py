@@ -16,6 +16,7 @@ from compress_core.layouts.compressed_tensors.storage import (
 )
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.fp8 import Fp8
+from compress_core.schemes.fp8_block import Fp8Block
 from compress_core.schemes.integer import Integer
 from compress_core.tensors import Form
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # a code is unsigned, and the byte of a signed integer differs from it in the highest bit alone
 _SIGN = 0x80
+_BLOCK = 128
 
 
 class IntegerBytes(Storage):
@@ -86,17 +88,15 @@ class IntegerBytes(Storage):
 
 
 class FloatBytes(Storage):
-    """``weight`` holds 8-bit floats (E4M3).
-
-    Folders of other tools may have a scale for each block of rows and columns: to its rows it is
-    the scale of a group of columns.
-    """
+    """``weight`` holds 8-bit floats (E4M3), with a scale for the tensor, a row or a block."""
 
     format: ClassVar[str] = "float-quantized"
     others: ClassVar[tuple[str, ...]] = ("naive-quantized",)
 
     def holds(self, form: Form) -> bool:
         scheme = form.scheme
+        if isinstance(scheme, Fp8Block):
+            return scheme.group_size == _BLOCK and form.inputs in (None, "fp8")
         known = isinstance(scheme, Fp8) and scheme.element == "e4m3"
         whole = scheme is not None and scheme.group_size in ("channel", "tensor")
         return known and whole and form.inputs in (None, "fp8")
@@ -105,18 +105,23 @@ class FloatBytes(Storage):
         return None
 
     def weights(self, scheme: Scheme) -> dict[str, Any]:
-        return {
+        blocks = isinstance(scheme, Fp8Block)
+        said = {
             "num_bits": 8,
             "type": "float",
             "symmetric": True,
             "group_size": None,
-            "strategy": scheme.group_size,
+            "strategy": "block" if blocks else scheme.group_size,
             "dynamic": False,
         }
+        return said | {"block_structure": [scheme.rows, _BLOCK]} if blocks else said
+
+    def row_multiple(self, scheme: Scheme) -> int:
+        return scheme.rows
 
     def parts(self, shape: tuple[int, int], scheme: Scheme) -> dict[str, PartSpec]:
-        groups = scheme.groups(shape[1])
-        scale = scale_part(shape[0], groups, scheme, scheme.parameters()["scale"].dtype)
+        rows, groups = -(-shape[0] // scheme.rows), scheme.groups(shape[1])
+        scale = scale_part(rows, groups, scheme, scheme.parameters()["scale"].dtype)
         return {"weight": PartSpec("F8_E4M3", shape, "rows"), "weight_scale": scale}
 
     def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
@@ -130,6 +135,8 @@ class FloatBytes(Storage):
         known = (arguments.num_bits, arguments.symmetric) == (8, True) and is_float(dtype)
         if not known or module.info("weight").dtype.code != "F8_E4M3":
             return None
+        if arguments.block == (Fp8Block(8, _BLOCK).rows, _BLOCK):
+            return Fp8Block(8, _BLOCK, dtype)
         groups = arguments.groups if arguments.block is None else arguments.block[1]
         return None if groups is None else Fp8(8, groups, "e4m3", dtype)
 
@@ -137,8 +144,9 @@ class FloatBytes(Storage):
         self, shape: tuple[int, int], scheme: Scheme, arguments: Arguments
     ) -> dict[str, PartSpec]:
         found = self.parts(shape, scheme)
-        if arguments.block is None:
+        if arguments.block is None or scheme.rows > 1:
             return found
+        # to the rows of any other block its scales are those of groups of columns
         scale = found["weight_scale"]
         rows = -(-shape[0] // arguments.block[0])
         return found | {"weight_scale": PartSpec(scale.dtype, (rows, scale.shape[1]), "rows")}
@@ -168,7 +176,8 @@ def _scales(start: int, quantized: Quantized) -> dict[str, Piece]:
     kind = quantized.scheme.parameters()["scale"]
     scale = narrow(quantized.parameters["scale"], kind.dtype)
     if quantized.scheme.group_size != "tensor":
-        return {"weight_scale": Rows(start, scale)}
+        high = quantized.scheme.rows
+        return {"weight_scale": Rows(start // high, scale[::high])}
     return {"weight_scale": Once(scale.reshape(1))} if start == 0 else {}
 
 

@@ -104,7 +104,10 @@ def _key(form: Form) -> Key:
 
 
 def _frozen(storage: Storage, form: Form) -> tuple[tuple[str, Any], ...]:
-    return tuple(storage.weights(form.scheme).items()) if form.scheme is not None else ()
+    if form.scheme is None:
+        return ()
+    said = storage.weights(form.scheme).items()
+    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in said)
 
 
 def _group(key: Key, targets: list[str]) -> dict[str, Any]:
@@ -113,6 +116,6 @@ def _group(key: Key, targets: list[str]) -> dict[str, Any]:
         "targets": targets,
         "format": format_,
         "weights": dict(weights),
-        "input_activations": input_arguments(inputs),
+        "input_activations": input_arguments(inputs, dict(weights)),
         "output_activations": None,
     }

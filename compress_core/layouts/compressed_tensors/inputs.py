@@ -9,6 +9,7 @@ from compress_core.errors import FormatError
 
 _TOKENS: Mapping[str, Any] = {
     "num_bits": 8,
+    "type": "float",
     "symmetric": True,
     "group_size": None,
     "strategy": "token",
@@ -16,11 +17,14 @@ _TOKENS: Mapping[str, Any] = {
 }
 
 
-def input_arguments(inputs: str | None) -> dict[str, Any] | None:
-    """``input_activations`` for what a form says of inputs."""
+def input_arguments(inputs: str | None, weights: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``input_activations`` for what a form says of inputs, beside weights with these arguments."""
     if inputs is None:
         return None
-    return {"num_bits": 8, "type": "int" if inputs == "int8" else "float", **_TOKENS}
+    found = {**_TOKENS, "type": "int" if inputs == "int8" else "float"}
+    if weights["strategy"] == "block":
+        found |= {"strategy": "group", "group_size": weights["block_structure"][1]}
+    return found
 
 
 def inputs_of(given: Any) -> str | None:

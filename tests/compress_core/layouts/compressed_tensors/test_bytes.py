@@ -19,6 +19,7 @@ from compress_core.layouts.compressed_tensors.small_floats import Mxfp4Pairs, Nv
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.fp8 import Fp8
+from compress_core.schemes.fp8_block import Fp8Block
 from compress_core.schemes.integer import Integer
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nvfp4 import Nvfp4
@@ -133,6 +134,19 @@ def test_8_bit_floats_are_their_patterns() -> None:
     found = stored(FloatBytes(), scheme, codes, scale=column(1))
     assert found["weight"] == bytes.fromhex("38c07e00")
     assert FloatBytes().parts((1, 4), scheme)["weight"].dtype == "F8_E4M3"
+
+
+def test_blocks_have_a_scale_for_128_rows() -> None:
+    scheme = Fp8Block(8, 128)
+    values = np.zeros((130, 256), np.float32)
+    values[5, 0], values[127, 255], values[129, 7] = 448, -896, 1344
+    parameters = scheme.fit(values, None)
+    codes = scheme.encode(values, parameters)
+    found = stored(FloatBytes(), scheme, codes, cut=128, scale=parameters["scale"])
+    scale = np.frombuffer(found["weight_scale"], np.float32).reshape(2, 2)
+    np.testing.assert_array_equal(scale, [[1, 2], [3, 1]])
+    assert FloatBytes().row_multiple(scheme) == 128
+    assert FloatBytes().weights(scheme)["block_structure"] == [128, 128]
 
 
 def test_nvfp4_has_two_codes_a_byte_a_scale_a_group_and_a_divisor() -> None:

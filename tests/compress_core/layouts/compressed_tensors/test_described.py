@@ -13,6 +13,7 @@ from compress_core.layouts.compressed_tensors import CompressedTensors
 from compress_core.layouts.compressed_tensors.described import described, quantization_config
 from compress_core.layouts.compressed_tensors.fitness import refusals
 from compress_core.schemes.fp8 import Fp8
+from compress_core.schemes.fp8_block import Fp8Block
 from compress_core.schemes.integer import Integer
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nvfp4 import Nvfp4
@@ -74,6 +75,12 @@ def test_one_kind_is_meant_by_its_class() -> None:
             "float-quantized",
             {"num_bits": 8, "type": "float", "group_size": None, "strategy": "channel"},
             {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True},
+        ),
+        (
+            Form(BF16, Fp8Block(8, 128), inputs="fp8"),
+            "float-quantized",
+            {"num_bits": 8, "strategy": "block", "block_structure": (128, 128)},
+            {"num_bits": 8, "type": "float", "strategy": "group", "group_size": 128},
         ),
         (
             Form(BF16, Nvfp4(4, 16)),
