@@ -42,6 +42,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "W4A16_ASYM": [quantize(preset="W4A16_ASYM", group_size=32)],
     "W3A16": [quantize(preset="W3A16", group_size=64)],
     "FP8_DYNAMIC": [quantize(preset="FP8_DYNAMIC")],
+    "FP8_BLOCK": [quantize(preset="FP8_BLOCK")],
     "NVFP4A16": [quantize(preset="NVFP4A16")],
     "MXFP4A16": [quantize(preset="MXFP4A16")],
     "mixed": [
@@ -53,8 +54,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def tensors() -> Arrays:
-    """A layer of linear layers, one of a width that no group divides, a table and a vector."""
+def tensors(name: str) -> Arrays:
+    """What a case is made of: linear layers, one of a width that no group divides, a table and a
+    vector; for blocks, which are wide, also a layer that they fit.
+    """
     bf16 = ml_dtypes.bfloat16
     found = {
         f"0.{name}_proj.weight": formula((3, 64), seed, bf16) for seed, name in enumerate("qkv")
@@ -64,6 +67,7 @@ def tensors() -> Arrays:
         "0.odd_proj.weight": formula((2, 20), 5),
         "0.q_proj.bias": formula((3,), 6),
         "embed_tokens.weight": formula((4, 8), 7, bf16),
+        **({"0.wide.weight": formula((2, 128), 8, bf16)} if name == "FP8_BLOCK" else {}),
     }
 
 
@@ -71,9 +75,9 @@ def make(target: Path) -> None:
     """Write every golden folder into ``target`` as the tool writes it today."""
     with tempfile.TemporaryDirectory() as folder, patch.object(operations, "__version__", TOOL):
         source = Path(folder)
-        save(tensors(), source / "model.safetensors")
         (source / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
         for name, passes in CASES.items():
+            save(tensors(name), source / "model.safetensors")
             output = {"layout": "compressed-tensors", "allow_unread": True}
             spec = from_config({"version": 1, "passes": passes, "output": output})
             compress(source, target / name, spec)
