@@ -84,19 +84,11 @@ def same_weights(ours: Any, theirs: Any) -> bool:
     """Whether ours are theirs, rounded once; 4-bit floats they round to bfloat16 themselves."""
     import torch
 
-<<<<<<< HEAD
-    if theirs.dtype == torch.bfloat16 != ours.dtype:
-        return bool(torch.allclose(ours.float(), theirs.float(), rtol=2.0**-8, atol=0.0))
-    if theirs.dtype == ours.dtype == torch.bfloat16:
-        return bool(torch.allclose(ours.float(), theirs.float(), rtol=2.0**-7, atol=0.0))
-    return bool(torch.equal(ours, theirs.to(ours.dtype)))
-=======
     if theirs.dtype != torch.bfloat16:
         return bool(torch.equal(ours, theirs.to(ours.dtype)))
     # two roundings where ours are bfloat16 as well, one of each side
     apart = 2.0**-7 if ours.dtype == torch.bfloat16 else 2.0**-8
     return bool(torch.allclose(ours.float(), theirs.float(), rtol=apart, atol=0.0))
->>>>>>> 55af087fe5971a14e52cffee53b35081c00a23cc
 
 
 @pytest.mark.parametrize("preset", PRESETS)
