@@ -17,20 +17,12 @@ from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
 from modelopt_cli.guard import Forecast, GateRefusal, Guard, guarded
-from modelopt_cli.options import (
-    Limiting,
-    Opening,
-    Reporting,
-    Selecting,
-    Showing,
-    Storing,
-    Trying,
-    Writing,
-)
+from modelopt_cli.options import Limiting, Opening, Selecting, Storing, Trying, Writing
 from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult
 from modelopt_cli.request import narrowed, spec_from_passes
+from modelopt_cli.result_options import Reporting, Showing
 
 if TYPE_CHECKING:  # the face of the core is lazy: `--help` shall not wait for its engine
     from compress_core import Check, Report, Settings, Spec

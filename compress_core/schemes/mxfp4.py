@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar
 
-from compress_core.errors import FormatError
 from compress_core.fitting import Fitting
-from compress_core.schemes._scaled import Scaled
-from compress_core.schemes.base import GroupSize, Parameters, Wanted
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-GROUP = 32
+from compress_core.schemes._fp4 import Fp4
+from compress_core.schemes.base import Parameters
 
 
 @dataclass(frozen=True)
-class Mxfp4(Scaled):
+class Mxfp4(Fp4):
     """``value = number · 2^e`` (OCP Microscaling Formats 1.0); its groups are of 32 columns.
 
     The formula is that of compressed-tensors (0.20, ``generate_mx_scales``): e is the exponent of
@@ -28,23 +21,7 @@ class Mxfp4(Scaled):
     """
 
     id: ClassVar[str] = "mxfp4"
-    rules: ClassVar[tuple[str, ...]] = ("absmax", "compressed-tensors")
-
-    bits: int
-    group_size: GroupSize
-
-    @classmethod
-    def asked(cls, wanted: Wanted) -> Self:
-        wanted.refuse(cls.id, 4, "symmetric", "center", "element", "scale_dtype")
-        return cls(4, wanted.group_size or GROUP)
-
-    def __str__(self) -> str:
-        return f"mxfp4 {self.group_said}"
-
-    def validate(self) -> None:
-        super().validate()
-        if self.bits != 4:
-            raise FormatError(f"not settings of MXFP4 codes: {self!r}")
+    usual_group: ClassVar[int] = 32
 
     @property
     def _dtype_of_scales(self) -> str:
@@ -68,13 +45,3 @@ class Mxfp4(Scaled):
         for factor in (2.0, 0.5):
             scale = np.clip(found["scale"] * np.float32(factor), 2.0**-127, 2.0**127)
             yield {"scale": scale.astype(np.float32)}
-
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import e2m1_codes
-
-        return e2m1_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import e2m1_values
-
-        return e2m1_values(codes)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from compress_core.errors import FormatError
 from compress_core.fitting import Fitting
-from compress_core.schemes._scaled import Scaled
-from compress_core.schemes.base import GroupSize, Parameter, Parameters, Wanted
+from compress_core.schemes._fp4 import Fp4
+from compress_core.schemes.base import Parameter, Parameters
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GROUP = 16
 LARGEST = 448 * 6
 """The largest product of a scale (E4M3) and a number (E2M1)."""
 
 
 @dataclass(frozen=True)
-class Nvfp4(Scaled):
+class Nvfp4(Fp4):
     """``value = number · (scale / global_scale)``; its groups are of 16 columns.
 
     ``global_scale = (1 / max|w|) · 448 · 6`` over the tensor, a divisor as in compressed-tensors
@@ -31,23 +30,7 @@ class Nvfp4(Scaled):
     """
 
     id: ClassVar[str] = "nvfp4"
-    rules: ClassVar[tuple[str, ...]] = ("absmax", "compressed-tensors")
-
-    bits: int
-    group_size: GroupSize
-
-    @classmethod
-    def asked(cls, wanted: Wanted) -> Self:
-        wanted.refuse(cls.id, 4, "symmetric", "center", "element", "scale_dtype")
-        return cls(4, wanted.group_size or GROUP)
-
-    def __str__(self) -> str:
-        return f"nvfp4 {self.group_said}"
-
-    def validate(self) -> None:
-        super().validate()
-        if self.bits != 4:
-            raise FormatError(f"not settings of NVFP4 codes: {self!r}")
+    usual_group: ClassVar[int] = 16
 
     @property
     def rounds(self) -> int:
@@ -117,13 +100,3 @@ class Nvfp4(Scaled):
             raise FormatError("a global scale that is not above zero")
         with np.errstate(over="ignore"):
             return np.asarray(parameters["scale"] / parameters["global_scale"])
-
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import e2m1_codes
-
-        return e2m1_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import e2m1_values
-
-        return e2m1_values(codes)

@@ -8,7 +8,8 @@ import pytest
 
 from compress_core import Settings
 from compress_core.errors import OutputError, OutputExistsError, UsageError
-from modelopt_cli.options import Limiting, Reporting, Showing, Writing
+from modelopt_cli.options import Limiting, Writing
+from modelopt_cli.result_options import Reporting, Showing
 
 
 def test_limits_that_are_not_given_stay_those_of_the_core() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from compress_core.report import Report
 from modelopt_cli.console import Output
-from modelopt_cli.options import Reporting, Showing
 from modelopt_cli.outcome import show, tell, write_reports
 from modelopt_cli.render.of_report import ReportResult
+from modelopt_cli.result_options import Reporting, Showing
 
 
 def told(report: Report, *, verbose: bool = False) -> list[str]:

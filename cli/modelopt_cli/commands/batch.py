@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from click.exceptions import Exit
@@ -33,10 +34,11 @@ from modelopt_cli.batching import Batching
 from modelopt_cli.bundles import takes
 from modelopt_cli.command import Command
 from modelopt_cli.console import Output
-from modelopt_cli.options import Formatting, Opening, Replacing, Reporting, Selecting, Storing
+from modelopt_cli.options import Opening, Replacing, Selecting, Storing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_batch import BatchResult
 from modelopt_cli.request import asks_for_passes, narrowed, spec_asked
+from modelopt_cli.result_options import Formatting, Reporting
 from modelopt_cli.workers.orders import Setup
 from modelopt_cli.workers.pool import Pool
 
@@ -70,37 +72,23 @@ def command(
     The outputs lie in DIR as the inputs do in the folder that has them all. The same command again
     does only what is missing or has changed, whatever ended the first one.
     """
-    if not passes and spec is None:
-        # a copy of everything is too much for what may have been forgotten
-        raise UsageError(
-            "nothing to do",
-            hint="name a spec: --spec FILE; one without passes converts to safetensors",
-        )
-    asked = narrowed(spec_asked(passes, spec), selecting, storing)
+    asked = _asked(passes, spec, selecting, storing)
     reporting, asked = reporting.also(asked.report), replace(asked, report=())
     reporting.check(replace=True)  # the same command again is how a batch goes on
     Judge(asked.gates)  # a missing baseline shall be known before the work
     shard = sharing.chosen()
+    may_replace = replacing.force or asked.output.on_exists == "replace"
     gathered = gathering.gathered(paths)
     for note in gathered.notes:
         output.note(note)
     folder = gathering.output_dir
     keys_for([item.source for item in gathered.items], opening.key)
-    items = _checked(gathered, folder, shard, replace=_may_replace(asked, replacing))
+    items = _checked(gathered, folder, shard, replace=may_replace)
     size = sharing.processes(len(items))
+    settings = {**_settings(opening, selecting), **sharing.limits(size), "replace": may_replace}
+    label = f"{shard.index}of{shard.count}"
     setup = Setup.of(
-        asked,
-        folder=str(folder),
-        label=f"{shard.index}of{shard.count}",
-        verify=sharing.verify,
-        settings={
-            **sharing.limits(size),
-            "replace": _may_replace(asked, replacing),
-            "key": opening.key,
-            "on_unmatched": selecting.on_unmatched,
-            "on_nonfinite": selecting.on_nonfinite,
-            "requantize": selecting.requantize,
-        },
+        asked, folder=str(folder), label=label, verify=sharing.verify, settings=settings
     )
     with _told_to_write_elsewhere():
         prepare(folder)
@@ -115,8 +103,30 @@ def command(
         raise Exit(result.exit_code)
 
 
-def _may_replace(spec: Spec, replacing: Replacing) -> bool:
-    return replacing.force or spec.output.on_exists == "replace"
+def _asked(
+    passes: tuple[str, ...], spec: Path | None, selecting: Selecting, storing: Storing
+) -> Spec:
+    """What is to be done with every item.
+
+    :raises UsageError: nothing is said: a copy of everything is too much for what may have been
+        forgotten.
+    """
+    if not passes and spec is None:
+        raise UsageError(
+            "nothing to do",
+            hint="name a spec: --spec FILE; one without passes converts to safetensors",
+        )
+    return narrowed(spec_asked(passes, spec), selecting, storing)
+
+
+def _settings(opening: Opening, selecting: Selecting) -> dict[str, Any]:
+    """What flags say of all items alike, by the names of the core's settings."""
+    return {
+        "key": opening.key,
+        "on_unmatched": selecting.on_unmatched,
+        "on_nonfinite": selecting.on_nonfinite,
+        "requantize": selecting.requantize,
+    }
 
 
 def _checked(gathered: Gathered, folder: Path, shard: Shard, *, replace: bool) -> list[Item]:

@@ -15,9 +15,10 @@ from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Comparing
-from modelopt_cli.options import Announcing, Choosing, Limiting, Opening, Recording
+from modelopt_cli.options import Choosing, Limiting, Opening
 from modelopt_cli.outcome import kept_verdict, show, withdraw_reports, write_reports
 from modelopt_cli.render.of_check import CheckResult
+from modelopt_cli.result_options import Announcing, Recording
 
 
 @click.command(cls=Command)

@@ -16,10 +16,11 @@ from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
 from modelopt_cli.console import Output
-from modelopt_cli.options import Choosing, Limiting, OpeningTwo, Replacing, Reporting, Showing
+from modelopt_cli.options import Choosing, Limiting, OpeningTwo, Replacing
 from modelopt_cli.outcome import show, write_reports
 from modelopt_cli.render.of_difference import DifferenceResult
 from modelopt_cli.request import selection
+from modelopt_cli.result_options import Reporting, Showing
 
 if TYPE_CHECKING:
     from compress_core import Difference

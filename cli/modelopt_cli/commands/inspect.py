@@ -16,10 +16,11 @@ from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag, typed
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import Contents, contents_of
-from modelopt_cli.options import Limiting, Opening, Showing
+from modelopt_cli.options import Limiting, Opening
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_contents import ContentsResult
 from modelopt_cli.render.of_statistics import StatisticsResult
+from modelopt_cli.result_options import Showing
 
 if TYPE_CHECKING:
     from compress_core import Settings

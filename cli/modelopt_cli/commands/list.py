@@ -9,9 +9,9 @@ from modelopt_cli.catalogue import KINDS, entries, entry, ids
 from modelopt_cli.command import Command
 from modelopt_cli.completion import one_of
 from modelopt_cli.console import Output
-from modelopt_cli.options import Formatting
 from modelopt_cli.outcome import show
 from modelopt_cli.render.of_catalogue import Details, Listing
+from modelopt_cli.result_options import Formatting
 
 
 def _names(ctx: click.Context) -> tuple[str, ...]:

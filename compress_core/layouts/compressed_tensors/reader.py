@@ -6,11 +6,8 @@ headers and ``config.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from compress_core.container import Reader
 from compress_core.errors import FormatError
@@ -29,11 +26,9 @@ from compress_core.layouts.compressed_tensors.weights import (
     parts_of_inputs,
     usual_dtype,
 )
+from compress_core.logical import LogicalReader, located
 from compress_core.report import ErrorResult
 from compress_core.tensors import Form, TensorInfo
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def opened(stored: Reader) -> Reader | None:
@@ -57,11 +52,11 @@ def opened(stored: Reader) -> Reader | None:
 
 
 def _read(stored: Reader, config: Mapping[str, Any] | None) -> Reader:
-    with _located(stored.path):
+    with located(stored.path):
         return CompressedTensorsReader(stored, None if config is None else Groups(config))
 
 
-class CompressedTensorsReader(Reader):
+class CompressedTensorsReader(LogicalReader):
     """Logical tensors of a folder whose config describes codes.
 
     The dtype of a decoded weight is the one that the file records; for files of other tools, that
@@ -69,22 +64,22 @@ class CompressedTensorsReader(Reader):
     """
 
     def __init__(self, stored: Reader, groups: Groups | None) -> None:
-        self._stored = stored
-        self.path = stored.path
+        recorded = record.read_record(stored.metadata)
+        coded = {} if groups is None else _decodable(stored, groups, recorded)
+        super().__init__(stored, coded, recorded.aliases)
+        self._coded = coded
         self.metadata = {
             file: {k: v for k, v in strings.items() if k not in (record.KEY, record.ERRORS_KEY)}
             for file, strings in stored.metadata.items()
         }
-        recorded = record.read_record(stored.metadata)
         self.config = _as_before(stored.config, recorded)
-        self._coded = {} if groups is None else self._decodable(groups, recorded)
         self._left_out = parts_of_inputs(stored, stored.config or {})
         left = len(self._left_out)
         self.notes = [*stored.notes, *([f"{left} scales of activations are left out"] * bool(left))]
         infos, shards = self._logical()
-        self._add_aliases(recorded.aliases, infos, shards)
+        self.add_aliases(infos, shards)
         self.infos, self.shards = infos, shards
-        owners = {name: self._owner(name) for name in infos}
+        owners = {name: self.owner(name) for name in infos}
         changed = {name: Form(dtype, moved=True) for name, dtype in recorded.dtypes.items()}
         forms = changed | {name: one.form for name, one in self._coded.items()}
         self.forms = {name: forms[owner] for name, owner in owners.items() if owner in forms}
@@ -95,77 +90,25 @@ class CompressedTensorsReader(Reader):
         }
         self._check(recorded)
 
-    def _decodable(self, groups: Groups, recorded: record.Record) -> dict[str, CodedWeight]:
-        modules = modules_of(self._stored)
-        usual = usual_dtype(self._stored, modules)
-        found: dict[str, CodedWeight] = {}
-        for name, group in groups.of(list(modules)):
-            weight = f"{name}.weight"
-            dtype = recorded.dtypes.get(weight, usual)
-            found[weight] = coded_weight(modules[name], group, dtype)
-        return found
-
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
         """Tensors and their files, in the order of the parts, which stand for their tensors."""
         owner = {part: name for name, one in self._coded.items() for part in one.part_names}
         infos: dict[str, TensorInfo] = {}
         shards: dict[str, str] = {}
-        for part, stored in self._stored.infos.items():
+        for part, stored in self.stored.infos.items():
             if part in self._left_out:
                 continue
             name = owner.get(part, part)
             if name in self._coded and part not in owner:
                 raise FormatError("stored twice", where=name)
             infos[name] = self._coded[name].info if part in owner else stored
-            shards.setdefault(name, self._stored.shards[part])
+            shards.setdefault(name, self.stored.shards[part])
         return infos, shards
-
-    def _add_aliases(
-        self, aliases: Mapping[str, str], infos: dict[str, TensorInfo], shards: dict[str, str]
-    ) -> None:
-        """Other names stand after all tensors."""
-        for name, owner in aliases.items():
-            if name in infos or owner in aliases or owner not in infos:
-                raise FormatError(f"no other name of {owner}", where=name)
-            infos[name] = replace(infos[owner], name=name)
-            shards[name] = shards[owner]
-        self.aliases = dict(aliases)
 
     def _check(self, recorded: record.Record) -> None:
         for name, dtype in recorded.dtypes.items():
             if name not in self.infos or self.infos[name].dtype != dtype:
                 raise FormatError(f"recorded as {dtype}, and is not there or is not", where=name)
-
-    def _owner(self, name: str) -> str:
-        """The tensor whose data stand for ``name``."""
-        return self.aliases.get(name, name)
-
-    def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        owner = self._owner(name)
-        coded = self._coded.get(owner)
-        if coded is None:
-            return self._stored.read(owner, start, stop)
-        with _located(self.path / self.shards[name]):
-            return coded.read(start, stop)
-
-    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
-        return self._stored.read_bytes(self._owner(name), start, stop)
-
-    def size(self) -> int:
-        return self._stored.size()
-
-    def stored_bytes(self, name: str) -> int:
-        if name in self.aliases:
-            return 0
-        coded = self._coded.get(name)
-        names = (name,) if coded is None else coded.part_names
-        return sum(self._stored.infos[part].nbytes for part in names)
-
-    def spooled(self) -> int:
-        return self._stored.spooled()
-
-    def close(self) -> None:
-        self._stored.close()
 
 
 def _as_before(
@@ -178,11 +121,12 @@ def _as_before(
     return {key: value for key, value in before.items() if key not in absent}
 
 
-@contextmanager
-def _located(file: Path) -> Iterator[None]:
-    """Name the file in errors of those who know their tensor alone."""
-    try:
-        yield
-    except FormatError as error:
-        said = error.message if error.where is None else f"{error.where}: {error.message}"
-        raise FormatError(said, where=str(file), hint=error.hint) from error
+def _decodable(stored: Reader, groups: Groups, recorded: record.Record) -> dict[str, CodedWeight]:
+    modules = modules_of(stored)
+    usual = usual_dtype(stored, modules)
+    found: dict[str, CodedWeight] = {}
+    for name, group in groups.of(list(modules)):
+        weight = f"{name}.weight"
+        dtype = recorded.dtypes.get(weight, usual)
+        found[weight] = coded_weight(modules[name], group, dtype)
+    return found

@@ -5,9 +5,7 @@ No NumPy here: what the tensors are is known from headers alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from compress_core.container import Reader
 from compress_core.errors import FormatError
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import Arrangement, candidates, parts
+from compress_core.logical import LogicalReader, located
 from compress_core.report import ErrorResult
 from compress_core.sizes import human
 from compress_core.tensors import Form, TensorInfo
@@ -31,34 +30,40 @@ ALWAYS = 1024**3
 """Weights may have ``MOST_TIMES`` the bytes of their files and ``ALWAYS``: more is not honest."""
 
 
-class PackedReader(Reader):
+class PackedReader(LogicalReader):
     """Logical tensors of a container whose metadata holds the record of this layout."""
 
     def __init__(self, stored: Reader) -> None:
-        self._stored = stored
-        self.path = stored.path
+        self._tensors: dict[str, PackedTensor] = {}
+        aliases = {
+            name: owner
+            for file, strings in stored.metadata.items()
+            for name, owner in _read_aliases(strings, stored.path / file).items()
+        }
+        super().__init__(stored, self._tensors, aliases)
         self.config = stored.config
         self.notes = stored.notes
         self.metadata = {
             file: {k: v for k, v in strings.items() if k not in (record.KEY, record.ERRORS_KEY)}
             for file, strings in stored.metadata.items()
         }
-        self._tensors: dict[str, PackedTensor] = {}
-        self.aliases: dict[str, str] = {}
         self.errors: dict[str, ErrorResult] = {}
         for file, strings in stored.metadata.items():
-            with _located(self.path / file):
+            with located(self.path / file):
                 self._adopt(strings)
-        with _located(self.path):
+        with located(self.path):
             infos, shards = self._logical()
-            self._add_aliases(infos, shards)
+            self.add_aliases(infos, shards)
             self.infos, self.shards = infos, shards
             self._check_proportion()
+        owners = {name: self.owner(name) for name in infos}
         self.forms = {
             name: self._tensors[owner].form
-            for name, owner in ((name, self._owner(name)) for name in self.infos)
+            for name, owner in owners.items()
             if owner in self._tensors
         }
+        recorded = self.errors
+        self.errors = {name: recorded[owner] for name, owner in owners.items() if owner in recorded}
 
     def _adopt(self, strings: Mapping[str, str]) -> None:
         described = record.read_forms(strings) or {}
@@ -70,17 +75,16 @@ class PackedReader(Reader):
         for name, (info, form) in described.items():
             if name in self._tensors:
                 raise FormatError("described by two files", where=name)
-            self._tensors[name] = PackedTensor(self._stored, info, form)
+            self._tensors[name] = PackedTensor(self.stored, info, form)
         for name, row in zip(described, sums, strict=True):
             self.errors[name] = ErrorResult(*row[:3])
-        self.aliases |= record.read_aliases(strings)
 
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
         """Tensors and their files, in the order of the parts, which stand for their tensors."""
         owner = {part: name for name, one in self._tensors.items() for part in one.part_names}
         infos: dict[str, TensorInfo] = {}
         shards: dict[str, str] = {}
-        for part, stored in self._stored.infos.items():
+        for part, stored in self.stored.infos.items():
             name = owner.get(part, part)
             if part in owner:
                 infos[name] = self._tensors[name].info
@@ -88,67 +92,20 @@ class PackedReader(Reader):
                 raise FormatError("stored twice", where=name)
             else:
                 infos[name] = stored
-            if shards.setdefault(name, self._stored.shards[part]) != self._stored.shards[part]:
+            if shards.setdefault(name, self.stored.shards[part]) != self.stored.shards[part]:
                 raise FormatError("its parts stand in different files", where=name)
         return infos, shards
-
-    def _add_aliases(self, infos: dict[str, TensorInfo], shards: dict[str, str]) -> None:
-        """Other names stand after all tensors."""
-        for name, owner in self.aliases.items():
-            taken = name in infos or name in self._stored.infos
-            if taken or owner in self.aliases or owner not in infos:
-                raise FormatError(f"no other name of {owner}", where=name)
-            infos[name] = replace(infos[owner], name=name)
-            shards[name] = shards[owner]
-            if owner in self.errors:
-                self.errors[name] = self.errors[owner]
-
-    def _owner(self, name: str) -> str:
-        """The tensor whose data stand for ``name``."""
-        return self.aliases.get(name, name)
 
     def _check_proportion(self) -> None:
         """Rows and columns that are all left out cost nothing: a tiny file could claim any size."""
         logical = sum(info.nbytes for info in self.infos.values())
-        if logical > MOST_TIMES * self._stored.size() + ALWAYS:
-            raise FormatError(f"{human(logical)} of weights in {human(self._stored.size())}")
-
-    def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        owner = self._owner(name)
-        tensor = self._tensors.get(owner)
-        if tensor is None:
-            return self._stored.read(owner, start, stop)
-        with _located(self.path / self.shards[name]):
-            return tensor.read(start, stop)
-
-    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
-        return self._stored.read_bytes(self._owner(name), start, stop)
-
-    def size(self) -> int:
-        return self._stored.size()
-
-    def stored_bytes(self, name: str) -> int:
-        if name in self.aliases:
-            return 0
-        tensor = self._tensors.get(name)
-        names = (name,) if tensor is None else tensor.part_names
-        return sum(self._stored.infos[part].nbytes for part in names)
-
-    def spooled(self) -> int:
-        return self._stored.spooled()
-
-    def close(self) -> None:
-        self._stored.close()
+        if logical > MOST_TIMES * self.stored.size() + ALWAYS:
+            raise FormatError(f"{human(logical)} of weights in {human(self.stored.size())}")
 
 
-@contextmanager
-def _located(file: Path) -> Iterator[None]:
-    """Name the file in errors of those who know their tensor alone."""
-    try:
-        yield
-    except FormatError as error:
-        said = error.message if error.where is None else f"tensor {error.where}: {error.message}"
-        raise FormatError(said, where=str(file), hint=error.hint) from error
+def _read_aliases(strings: Mapping[str, str], file: Path) -> dict[str, str]:
+    with located(file):
+        return record.read_aliases(strings)
 
 
 class PackedTensor:

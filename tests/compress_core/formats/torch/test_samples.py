@@ -14,7 +14,11 @@ from compress_core.opening import open_weights
 from tests.compress_core.formats.torch.assembler import tensor, zipped
 
 # name → dtype, shape and the first 16 digits of the SHA-256 of the elements, as torch reads them
-EXPECTED = json.loads((Path(__file__).parent / "sample_tensors.json").read_text(encoding="utf-8"))
+RECORDED = json.loads(
+    (Path(__file__).parents[3] / "corpus" / "corpus_tensors.json").read_text(encoding="utf-8")
+)
+SAMPLES = ("lpips_v0.0_alex.pth", "lpips_v0.1_squeeze.pth", "crepe_tiny.pth")
+EXPECTED = {name: RECORDED[name] for name in SAMPLES}
 
 
 def described(path: Path) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""What is decided before any data is read: which passes take a tensor, and what it becomes.
+
+No NumPy here: a plan comes from headers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from compress_core import model
+from compress_core.container import Reader
+from compress_core.errors import UnsupportedError, UsageError
+from compress_core.pipeline import Pipeline
+from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.layout_choice import choose_layout, make_layout
+from compress_core.planning.plan import Plan, TensorPlan, exactness, targets_of
+from compress_core.planning.ties import tie_notes, tied_tensors
+from compress_core.select import told_unmatched
+from compress_core.spec import Spec
+
+__all__ = [
+    "Plan",
+    "TensorPlan",
+    "exactness",
+    "make_plan",
+    "targets_of",
+]
+
+
+def make_plan(
+    source: Reader,
+    spec: Spec,
+    *,
+    on_unmatched: str = "error",
+    keep: Mapping[str, str] | None = None,
+) -> Plan:
+    """Decide what happens to every tensor of ``source``.
+
+    :param on_unmatched: ``error``, ``warn`` or ``ignore`` patterns that match nothing.
+    :param keep: tensors that no pass may take, and why.
+    :raises UnsupportedError: the input is quantized already.
+    :raises UsageError: pipeline, layout and file do not go together.
+    """
+    refuse_quantized(source, spec.pipeline)
+    layout, notes = choose_layout(spec, source)
+    notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
+    _refuse_idle_gates(source, spec)
+    decision = Decision(source, spec.pipeline, layout, keep or {})
+    tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
+    refuse_idle_steps(decision, tensors.values())
+    plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
+    _check_forms(plan)
+    plan = plan if plan.touched() else _as_copy(plan)
+    plan.notes.extend((*tie_notes(plan), *_remarks(plan)))
+    return plan
+
+
+def _remarks(plan: Plan) -> list[str]:
+    said = plan.layout.remarks(plan.checkpoint)
+    inputs = dict.fromkeys(one.form.inputs for one in plan.touched() if one.form.inputs)
+    if inputs and not plan.layout.records_inputs:
+        what = ", ".join(map(str, inputs))
+        said.append(
+            f"layout {plan.layout.id} holds weights alone: nothing in it asks for {what} inputs"
+        )
+    return said
+
+
+def _as_copy(plan: Plan) -> Plan:
+    """A plan that changes nothing: its files keep the names that every loader looks for."""
+    if plan.spec.pipeline.steps:
+        plan.notes.append("no tensor is selected: the output is a copy")
+    if plan.spec.output.layout == "auto":
+        return replace(plan, layout=make_layout("dense"))
+    return plan
+
+
+def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
+    """Quantizing what is quantized is the worst failure there is.
+
+    :raises UnsupportedError: ``source`` holds codes; the message names their scheme.
+    """
+    strings = {key: value for own in source.metadata.values() for key, value in own.items()}
+    scheme = model.quantized_as(source.infos, strings, source.config)
+    # parts of ours are no weights to any other tool: copied as they are, they would pass for some
+    if scheme is not None and (pipeline.steps or scheme == model.PACKED):
+        raise UnsupportedError(
+            f"already quantized: {scheme}",
+            where=str(source.path),
+            hint=_way_back(scheme),
+        )
+
+
+def _way_back(scheme: str) -> str:
+    if scheme in (model.PACKED, "compressed-tensors"):
+        start = "start from the original weights"
+        return f"{start}, or decode these first: --requantize, or modelopt restore"
+    return "start from the original weights"
+
+
+def _refuse_idle_gates(source: Reader, spec: Spec) -> None:
+    """A gate that will find nothing to measure is wrong already now."""
+    for gate in spec.gates:
+        if not gate.finds(source.infos.values()):
+            raise UsageError(
+                f"the gate on {gate.metric} finds nothing to measure in {source.path}",
+                where=str(gate.limits[0].origin),
+                hint=f"see what is there: modelopt inspect {source.path}",
+            )
+
+
+def _check_forms(plan: Plan) -> None:
+    refusals = plan.layout.accepts(plan.checkpoint) if plan.touched() else []
+    if refusals:
+        first = refusals[0]
+        raise UsageError(
+            f"layout {plan.layout.id} cannot hold it: {first.reason}",
+            where=first.name,
+            hint=first.hint,
+        )
