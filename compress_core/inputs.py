@@ -92,6 +92,21 @@ class InputFile:
         return InputError("file changed while it was read", where=str(self.path))
 
 
+def read_small(path: Path, what: str, most: int) -> bytes:
+    """All bytes of a file that nobody needs to be large.
+
+    :param what: what it is, for messages: ``an index``.
+    :raises InputError: it cannot be read, or has more than ``most`` bytes.
+    """
+    file = InputFile(path)
+    try:
+        if file.size > most:
+            raise InputError(f"{what} of {file.size:,} bytes", where=str(path))
+        return file.read(0, file.size)
+    finally:
+        file.close()
+
+
 def unreadable(error: OSError | ValueError, path: Path) -> InputError:
     """The error of this house for what the system said about ``path``."""
     code = error.errno if isinstance(error, OSError) else None

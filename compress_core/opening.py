@@ -129,7 +129,7 @@ def _format_of(path: Path, head: bytes) -> type[Format]:
     found = _format_of_suffix(path)
     if found is not None:
         return found
-    kinds = ", ".join(one.summary for one in _formats().values())
+    kinds = "; ".join(one.summary for one in _formats().values())
     raise UnsupportedError("not a weight file", where=str(path), hint=f"what is read: {kinds}")
 
 

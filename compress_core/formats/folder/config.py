@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compress_core.errors import InputError
-from compress_core.inputs import InputFile
+from compress_core.inputs import read_small
 
 CONFIG = "config.json"
 _LARGEST = 16_000_000
@@ -19,7 +19,8 @@ def read_config(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
     if not (folder / CONFIG).exists():
         return None, f"no {CONFIG}"
     try:
-        config = json.loads(_small_file(folder / CONFIG).decode("utf-8"))
+        text = read_small(folder / CONFIG, "a file", _LARGEST)
+        config = json.loads(text.decode("utf-8"))
     except (InputError, ValueError, RecursionError) as error:
         return None, f"{CONFIG} is not used: {error}"
     if not isinstance(config, dict):
@@ -30,13 +31,3 @@ def read_config(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
 def config_text(config: Mapping[str, Any]) -> str:
     """The file as ``transformers`` writes it; the order of keys is kept."""
     return json.dumps(config, indent=2) + "\n"
-
-
-def _small_file(path: Path) -> bytes:
-    file = InputFile(path)
-    try:
-        if file.size > _LARGEST:
-            raise InputError(f"{file.size:,} bytes", where=str(path))
-        return file.read(0, file.size)
-    finally:
-        file.close()

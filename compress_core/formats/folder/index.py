@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from compress_core.container import FilePlan
-from compress_core.errors import FormatError, InputError
-from compress_core.inputs import InputFile
+from compress_core.errors import FormatError
+from compress_core.inputs import read_small
 from compress_core.strict_json import parse_object, shown
 
 SAFETENSORS = ".safetensors"
@@ -42,7 +42,7 @@ def read_index(path: Path, suffix: str) -> Index:
     :raises FormatError: it breaks the rules; a shard name that is no plain name of such a file in
         the same folder is refused, whatever it points to.
     """
-    text = _read(path)
+    text = read_small(path, "an index", _MAX_INDEX)
     found = parse_object(text, what="index", where=str(path))
     weight_map = found.get("weight_map")
     if not isinstance(weight_map, dict):
@@ -83,13 +83,3 @@ def index_text(files: Sequence[FilePlan]) -> str:
     total = sum(part.nbytes for plan in files for part in plan.parts.values())
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     return json.dumps(index, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _read(path: Path) -> bytes:
-    file = InputFile(path)
-    try:
-        if file.size > _MAX_INDEX:
-            raise InputError(f"an index of {file.size:,} bytes", where=str(path))
-        return file.read(0, file.size)
-    finally:
-        file.close()
