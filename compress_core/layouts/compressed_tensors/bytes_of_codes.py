@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import Once, PartSpec, Piece, Rows
+from compress_core.layouts._served.module import Module, is_float, matrix_of
 from compress_core.layouts.compressed_tensors.arguments import Arguments
 from compress_core.layouts.compressed_tensors.packed_integers import integer_weights, integers_of
-from compress_core.layouts.compressed_tensors.storage import (
-    Module,
-    Storage,
-    is_float,
-    matrix_of,
-    scale_part,
-)
+from compress_core.layouts.compressed_tensors.storage import Storage, scale_part
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.fp8_block import Fp8Block

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from compress_core.layouts._served.fitness import dense_layers
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.inputs import input_arguments
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.layouts.compressed_tensors.storages import storage_for
-from compress_core.model import may_be_linear, tied_heads
 from compress_core.tensors import Form, TensorInfo
 
 METHOD = "compressed-tensors"
@@ -72,20 +72,10 @@ def quantization_config(checkpoint: Checkpoint) -> dict[str, Any]:
         "config_groups": {
             f"group_{index}": _group(key, targets) for index, (key, targets) in enumerate(groups)
         },
-        "ignore": ignored(checkpoint),
+        "ignore": dense_layers(checkpoint),
         "kv_cache_scheme": None,
         "global_compression_ratio": None,
     }
-
-
-def ignored(checkpoint: Checkpoint) -> list[str]:
-    """Modules that may be linear layers and stay dense, those that are not in the file at last."""
-    dense = [
-        name.removesuffix(".weight")
-        for name, info in checkpoint.infos.items()
-        if may_be_linear(info) and checkpoint.forms[name].scheme is None
-    ]
-    return [*dense, *tied_heads(checkpoint.infos, checkpoint.config)]
 
 
 def _kinds(coded: Mapping[str, Form]) -> dict[Key, list[str]]:

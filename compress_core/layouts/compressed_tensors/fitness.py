@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from compress_core.layouts._served.fitness import no_config, tied_head
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.storages import storage_for
-from compress_core.model import fused, ties_embeddings
+from compress_core.model import fused
 from compress_core.tensors import Form, Refusal
 
 
 def refusals(checkpoint: Checkpoint, *, allow_unread: bool) -> Iterator[Refusal]:
     """Why a checkpoint cannot be stored in this layout; a hint with each."""
-    coded = checkpoint.coded
-    if coded:
-        yield from _no_config(checkpoint, next(iter(coded)))
-    for name, form in coded.items():
+    yield from no_config(checkpoint)
+    for name, form in checkpoint.coded.items():
         yield from _not_read(name, form, allow_unread=allow_unread)
-    yield from _tied(checkpoint)
+    yield from tied_head(checkpoint)
     yield from _unlike(checkpoint)
 
 
@@ -32,32 +31,11 @@ def _unread(form: Form) -> str | None:
     return None if storage is None else storage.unread(form)
 
 
-def _no_config(checkpoint: Checkpoint, name: str) -> Iterator[Refusal]:
-    hint = "--layout packed"
-    if not checkpoint.is_folder:
-        said = "servers read it from a checkpoint folder with a config.json, and this is one file"
-        yield Refusal(name, said, f"give the folder that the file lies in, or {hint}")
-    elif checkpoint.config is None:
-        said = "the folder has no config.json, where servers would look for what the codes are"
-        yield Refusal(name, said, hint)
-
-
 def _not_read(name: str, form: Form, *, allow_unread: bool) -> Iterator[Refusal]:
     said = _unread(form)
     if said is not None and not allow_unread:
         hint = "--allow-unread writes it all the same; --layout packed holds it as well"
         yield Refusal(name, said, hint)
-
-
-def _tied(checkpoint: Checkpoint) -> Iterator[Refusal]:
-    """A head that is tied has no data of its own: codes would be nobody's."""
-    if not ties_embeddings(checkpoint.config):
-        return
-    for name in checkpoint.coded:
-        module = name.removesuffix(".weight")
-        if module.rpartition(".")[2] == "lm_head":
-            said = "tie_word_embeddings is true: servers take the embedding in its place"
-            yield Refusal(name, said, f"--ignore {module}")
 
 
 def _unlike(checkpoint: Checkpoint) -> Iterator[Refusal]:

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import Once, PartSpec, Piece, Rows
 from compress_core.errors import FormatError
+from compress_core.layouts._served.module import Module, is_float, matrix_of
 from compress_core.layouts.compressed_tensors.arguments import Arguments
-from compress_core.layouts.compressed_tensors.storage import (
-    Module,
-    Storage,
-    is_float,
-    matrix_of,
-    scale_part,
-)
+from compress_core.layouts.compressed_tensors.storage import Storage, scale_part
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.integer import Integer
 from compress_core.tensors import Form

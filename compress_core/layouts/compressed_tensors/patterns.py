@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from compress_core.errors import FormatError
-from compress_core.layouts.compressed_tensors.undecoded import NotDecodedError
+from compress_core.layouts._served.undecoded import NotDecodedError
 
 _LONGEST = 500
 _MOST_UNBOUNDED = 4

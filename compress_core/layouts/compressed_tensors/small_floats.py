@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import Once, PartSpec, Piece, Rows
 from compress_core.errors import FormatError
+from compress_core.layouts._served.module import Module, matrix_of
 from compress_core.layouts.compressed_tensors.arguments import Arguments
-from compress_core.layouts.compressed_tensors.storage import Module, Storage, matrix_of
+from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nvfp4 import Nvfp4

@@ -6,15 +6,12 @@ Source: compressed-tensors 0.20, ``compressors/``; the names of formats and part
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from compress_core.container import PartSpec, Piece, Reader
-from compress_core.dtypes import DTYPES
-from compress_core.errors import FormatError
+from compress_core.container import PartSpec, Piece
+from compress_core.layouts._served.module import Module
 from compress_core.schemes.base import Parameters, Scheme
-from compress_core.tensors import Form, TensorInfo
+from compress_core.tensors import Form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,64 +19,6 @@ if TYPE_CHECKING:
 
     from compress_core.layouts.compressed_tensors.arguments import Arguments
     from compress_core.tiles import Quantized
-
-
-@dataclass(frozen=True)
-class Module:
-    """The stored parts of one linear layer.
-
-    :ivar name: name of the layer; its parts are called ``name.weight_scale`` and so on.
-    :ivar locals: local name → what is stored.
-    :ivar rows_of_block: rows that share scales.
-    """
-
-    name: str
-    reader: Reader
-    locals: Mapping[str, TensorInfo]
-    rows_of_block: int = 1
-
-    def info(self, local: str) -> TensorInfo:
-        """What is stored under a local name.
-
-        :raises FormatError: nothing is.
-        """
-        found = self.locals.get(local)
-        if found is None:
-            raise FormatError(f"part {self.name}.{local} is missing", where=self.name)
-        return found
-
-    def rows(self, local: str, start: int, stop: int) -> NDArray[Any]:
-        """Rows of a part as they are stored."""
-        return self.reader.read(f"{self.name}.{local}", start, stop)
-
-    def floats(
-        self, local: str, start: int, stop: int, code: str | None = None
-    ) -> NDArray[np.float32]:
-        """Rows of a part of floats.
-
-        :param code: the dtype of its numbers; ``None``: that of the part.
-        :raises FormatError: one of them is none.
-        """
-        from compress_core.kernels.floats import has_nonfinite, widen
-
-        values = widen(self.rows(local, start, stop), code or self.info(local).dtype.code)
-        if has_nonfinite(values, "F32"):
-            raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
-        return values
-
-    def check(self, expected: Mapping[str, PartSpec]) -> None:
-        """Whether all parts are there, with these dtypes and shapes.
-
-        :raises FormatError: one is not.
-        """
-        for local, spec in expected.items():
-            found = self.info(local)
-            if (found.dtype.code, found.shape) != (spec.dtype, spec.shape):
-                raise FormatError(
-                    f"part {self.name}.{local} is {found.dtype} {list(found.shape)},"
-                    f" and should be {spec.dtype} {list(spec.shape)}",
-                    where=self.name,
-                )
 
 
 class Storage(ABC):
@@ -161,18 +100,3 @@ def scale_part(rows: int, groups: int, scheme: Scheme, dtype: str) -> PartSpec:
     if scheme.group_size == "tensor":
         return PartSpec(dtype, (1,), "once")
     return PartSpec(dtype, (rows, groups), "rows")
-
-
-def matrix_of(info: TensorInfo) -> tuple[int, int]:
-    """The shape of a part that is a matrix.
-
-    :raises FormatError: it is none, or an empty one.
-    """
-    if len(info.shape) != 2 or not info.elements:
-        raise FormatError(f"part {info.name} has the shape {list(info.shape)}")
-    return info.shape[0], info.shape[1]
-
-
-def is_float(code: str) -> bool:
-    """Whether a dtype is one that scales of integers have."""
-    return DTYPES[code].is_weight and DTYPES[code].bits <= 32

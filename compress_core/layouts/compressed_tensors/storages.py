@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from compress_core.layouts._served.module import Module
 from compress_core.layouts.compressed_tensors.arguments import Arguments
 from compress_core.layouts.compressed_tensors.bytes_of_codes import FloatBytes, IntegerBytes
 from compress_core.layouts.compressed_tensors.packed_integers import PackedIntegers
 from compress_core.layouts.compressed_tensors.small_floats import Mxfp4Pairs, Nvfp4Pairs
-from compress_core.layouts.compressed_tensors.storage import Module, Storage
+from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.tensors import Form
 
 STORAGES: tuple[Storage, ...] = (

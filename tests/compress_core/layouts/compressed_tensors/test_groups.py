@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compress_core.errors import FormatError
+from compress_core.layouts._served.undecoded import NotDecodedError
 from compress_core.layouts.compressed_tensors.arguments import Arguments
 from compress_core.layouts.compressed_tensors.groups import (
     Groups,
@@ -17,7 +18,6 @@ from compress_core.layouts.compressed_tensors.groups import (
 )
 from compress_core.layouts.compressed_tensors.inputs import inputs_of
 from compress_core.layouts.compressed_tensors.patterns import Names
-from compress_core.layouts.compressed_tensors.undecoded import NotDecodedError
 
 INT4 = {"num_bits": 4, "type": "int", "symmetric": True, "strategy": "group", "group_size": 128}
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compress_core import Settings, compress, from_config, open_logical, restore
 from compress_core.errors import FormatError, UnsupportedError, UsageError
-from compress_core.layouts.compressed_tensors import record
+from compress_core.layouts.compressed_tensors.reader import RECORDER
 from tests.contracts import zoo
 
 BF16 = ml_dtypes.bfloat16
@@ -281,9 +281,9 @@ def test_without_our_record_it_is_read_like_that_of_any_tool(source: Path) -> No
 def test_a_damaged_record_is_refused(change: Any, source: Path) -> None:
     small = compressed(source, W4A16)
     found = zoo.read(small)
-    said = json.loads(found.metadata[record.KEY])
+    said = json.loads(found.metadata[RECORDER.key])
     change(said)
-    strings = {**found.metadata, record.KEY: json.dumps(said)}
+    strings = {**found.metadata, RECORDER.key: json.dumps(said)}
     zoo.write(small / "model.safetensors", found.arrays, strings)
     with pytest.raises(FormatError):
         open_logical(small)

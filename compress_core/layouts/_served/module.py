@@ -1,0 +1,89 @@
+"""The stored parts of one layer, to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compress_core.container import PartSpec, Reader
+from compress_core.dtypes import DTYPES
+from compress_core.errors import FormatError
+from compress_core.tensors import TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Module:
+    """The stored parts of one layer.
+
+    :ivar name: name of the layer; its parts are called ``name.weight_scale`` and so on.
+    :ivar locals: local name → what is stored.
+    :ivar rows_of_block: rows that share scales.
+    """
+
+    name: str
+    reader: Reader
+    locals: Mapping[str, TensorInfo]
+    rows_of_block: int = 1
+
+    def info(self, local: str) -> TensorInfo:
+        """What is stored under a local name.
+
+        :raises FormatError: nothing is.
+        """
+        found = self.locals.get(local)
+        if found is None:
+            raise FormatError(f"part {self.name}.{local} is missing", where=self.name)
+        return found
+
+    def rows(self, local: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows of a part as they are stored."""
+        return self.reader.read(f"{self.name}.{local}", start, stop)
+
+    def floats(
+        self, local: str, start: int, stop: int, code: str | None = None
+    ) -> NDArray[np.float32]:
+        """Rows of a part of floats.
+
+        :param code: the dtype of its numbers; ``None``: that of the part.
+        :raises FormatError: one of them is none.
+        """
+        from compress_core.kernels.floats import has_nonfinite, widen
+
+        values = widen(self.rows(local, start, stop), code or self.info(local).dtype.code)
+        if has_nonfinite(values, "F32"):
+            raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
+        return values
+
+    def check(self, expected: Mapping[str, PartSpec]) -> None:
+        """Whether all parts are there, with these dtypes and shapes.
+
+        :raises FormatError: one is not.
+        """
+        for local, spec in expected.items():
+            found = self.info(local)
+            if (found.dtype.code, found.shape) != (spec.dtype, spec.shape):
+                raise FormatError(
+                    f"part {self.name}.{local} is {found.dtype} {list(found.shape)},"
+                    f" and should be {spec.dtype} {list(spec.shape)}",
+                    where=self.name,
+                )
+
+
+def matrix_of(info: TensorInfo) -> tuple[int, int]:
+    """The shape of a part that is a matrix.
+
+    :raises FormatError: it is none, or an empty one.
+    """
+    if len(info.shape) != 2 or not info.elements:
+        raise FormatError(f"part {info.name} has the shape {list(info.shape)}")
+    return info.shape[0], info.shape[1]
+
+
+def is_float(code: str) -> bool:
+    """Whether a dtype is one that scales of integers have."""
+    return DTYPES[code].is_weight and DTYPES[code].bits <= 32
