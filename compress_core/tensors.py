@@ -35,16 +35,21 @@ class TensorInfo:
         """Number of elements; 1 for a scalar."""
         return math.prod(self.shape)
 
+    @property
+    def holds_experts(self) -> bool:
+        """Whether it is several experts, ``(E, out, in)``: by the word ``experts`` in its name."""
+        return len(self.shape) == 3 and "experts" in self.name.split(".")
+
     @cached_property
     def matrix(self) -> tuple[int, int]:
         """The (rows, columns) that passes work on; row-major order is the file's.
 
         A convolution ``(out, in, kh, kw)`` is ``(out, in·kh·kw)``; a vector is one row. Fused
-        experts ``(E, out, in)``, told by the word ``experts`` in their name, are ``(E·out, in)``.
+        experts ``(E, out, in)`` are ``(E·out, in)``.
         """
         if len(self.shape) < 2:
             return 1, self.elements
-        if len(self.shape) == 3 and "experts" in self.name.split("."):
+        if self.holds_experts:
             return self.shape[0] * self.shape[1], self.shape[2]
         return self.shape[0], math.prod(self.shape[1:])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from compress_core.layouts.base import Checkpoint
 from compress_core.model import may_be_linear, tied_heads, ties_embeddings
+from compress_core.sizes import human
 from compress_core.tensors import Refusal
 
 
@@ -45,6 +46,19 @@ def heads_that_are_embeddings(checkpoint: Checkpoint) -> Mapping[str, str]:
         for name, owner in checkpoint.aliases.items()
         if may_be_linear(infos[name]) and not may_be_linear(infos[owner])
     }
+
+
+def fused_experts(checkpoint: Checkpoint) -> list[str]:
+    """What is to be said of experts that one tensor holds together: they stay dense."""
+    dense = [
+        info for info, form in checkpoint.with_infos() if form.scheme is None and info.holds_experts
+    ]
+    if not checkpoint.coded or not dense:
+        return []
+    size, tensors = human(sum(info.nbytes for info in dense)), "tensor" + "s" * (len(dense) > 1)
+    verb = "stay" if len(dense) > 1 else "stays"
+    said = f"{len(dense)} {tensors} of fused experts ({size}) {verb} dense"
+    return [f"{said}: servers read codes of single experts; --layout packed holds these too"]
 
 
 def dense_layers(checkpoint: Checkpoint) -> list[str]:
