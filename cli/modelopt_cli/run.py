@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import compress_core
-from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
+from modelopt_cli.computing import begin_computing
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
@@ -71,7 +71,7 @@ class Errand:
     def done(self, work: Callable[[Settings], Report], settings: Settings, target: Path) -> Report:
         """Do ``work``, which is about ``target``, under a meter."""
         self.reporting.check(replace=self.writing.force, weights=(self.source, target))
-        keep_freed_memory()
+        begin_computing()
         with self.output.metered() as meter:
             return work(replace(settings, progress=meter))
 
