@@ -64,7 +64,10 @@ def command(
         asked = spec_asked(passes, spec)
         run.plan(asked, called(asked), exact=exact, measure=measure)
     elif passes or spec is not None:
-        raise UsageError("--compare takes the place of --pass and --spec")
+        raise UsageError(
+            "--compare takes the place of --pass and --spec",
+            hint="leave --compare out; with --measure a plan of passes has its error too",
+        )
     else:
         presets = dict.fromkeys(find(name.strip()) for name in compare.split(","))
         run.compare(list(presets), exact=exact, measure=measure)

@@ -29,9 +29,8 @@ def _bits(totals: Totals | QuantizedTotals) -> str:
     return NOTHING if bits is None else f"{bound}{bits:.2f}"
 
 
-def _error(name: str, plan: Report) -> str:
-    found = plan.totals.measured
-    return NOTHING if found is None else magnitude(found.error)
+def _error(totals: Totals) -> str:
+    return NOTHING if totals.measured is None else magnitude(totals.measured.error)
 
 
 def _sqnr(totals: Totals | QuantizedTotals) -> str:
@@ -58,7 +57,7 @@ _MEASURED: _Columns = (
     (Column("MiB out"), _megabytes_out),
     (Column("Ratio", spare=True), _ratio),
     (Column("Bits"), lambda name, plan: _bits(plan.totals)),
-    (Column("Error"), _error),
+    (Column("Error"), lambda name, plan: _error(plan.totals)),
     (Column("SQNR dB"), lambda name, plan: _sqnr(plan.totals)),
     (Column("Quantized bits", wide=True), lambda name, plan: _bits(plan.quantized)),
     (Column("Quantized dB", wide=True), lambda name, plan: _sqnr(plan.quantized)),

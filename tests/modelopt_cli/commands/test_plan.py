@@ -332,3 +332,5 @@ def test_mistakes_are_said_with_a_hint(
     assert message in ran.err
     assert "hint: " in ran.err
     assert list(folder.iterdir()) == []
+    if "--pass" in arguments:
+        assert "hint: leave --compare out" in ran.err
