@@ -167,7 +167,7 @@ class Run(Errand):
         headers have told that all of them can be done.
         """
         self.reporting.check(replace=self.writing.force, weights=[self.source])
-        keep_freed_memory()
+        begin_computing()
         settings = self.settings()
         if exact or measure:
             for preset in presets:
