@@ -99,30 +99,25 @@ def observe(tile: Tile) -> Moments:
     The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in
     the order of :mod:`compress_core.kernels.sums` over each grain.
     """
-    import numpy as np
+    from compress_core.kernels.differences import measured
 
-    from compress_core.kernels import floats
-    from compress_core.kernels.sums import square_sum
-
-    code = tile.info.dtype.code
-    stored = tile.stored()
-    errors, references, largest = [], [], 0.0
-    for first in tile.grains():
-        before = floats.native(tile.raw[first : first + tile.grain], code)
-        with np.errstate(over="ignore", invalid="ignore"):  # as in `square_sum`
-            difference = before - floats.native(stored[first : first + tile.grain], code)
-        errors.append(square_sum(difference))
-        references.append(square_sum(before))
-        largest = max(largest, float(np.abs(difference).max(initial=0.0)))
-    return Moments(tuple(errors), tuple(references), largest, floats.count_zeros(stored))
+    codes, stored = (tile.info.dtype.code,) * 2, tile.stored()
+    pieces = [slice(first, first + tile.grain) for first in tile.grains()]
+    grains = [measured(tile.raw[rows], stored[rows], codes) for rows in pieces]
+    return Moments(
+        tuple(grain.error_square for grain in grains),
+        tuple(grain.reference_square for grain in grains),
+        max((0.0, *(grain.max_abs for grain in grains))),
+        sum(grain.zeros_b for grain in grains),
+    )
 
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:
     """What elements that nobody changed add: no error, but weight and zeros. ``raw`` is flat."""
-    from compress_core.kernels import floats
-    from compress_core.kernels.sums import square_sum
+    from compress_core.kernels.differences import weight
 
     # NaN and infinity of kept tensors end up in the sum, which says so
-    grains = (raw[first : first + KEPT_GRAIN] for first in range(0, raw.size, KEPT_GRAIN))
-    squares = tuple(square_sum(floats.native(grain, code)) for grain in grains)
-    return Moments((0.0,) * len(squares), squares, 0.0, floats.count_zeros(raw))
+    firsts = range(0, raw.size, KEPT_GRAIN)
+    found = [weight(raw[first : first + KEPT_GRAIN], code) for first in firsts]
+    squares = tuple(square for square, _ in found)
+    return Moments((0.0,) * len(squares), squares, 0.0, sum(zeros for _, zeros in found))
