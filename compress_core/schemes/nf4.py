@@ -12,8 +12,7 @@ from compress_core.schemes._scaled import Scaled
 from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from compress_core.kernels.scaled import Number
 
 GROUP = 64
 
@@ -72,22 +71,9 @@ class Nf4(Scaled):
                     scale = found["scale"] * (share * np.float32(sign))
                 yield {"scale": nearest_scale(scale, self.scale_dtype)}
 
-    def in_units(
-        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
-    ) -> NDArray[np.float32]:
-        import numpy as np
+    def by_inverse(self, fitting: Fitting) -> bool:
+        return fitting.rule == "bitsandbytes" and not fitting.searches
 
-        if fitting.rule != "bitsandbytes" or fitting.searches:
-            return super().in_units(values, unit, fitting)
-        product: NDArray[np.float32] = values * (np.float32(1) / unit)
-        return product
-
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import nf4_codes
-
-        return nf4_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import nf4_values
-
-        return nf4_values(codes)
+    @property
+    def number(self) -> Number:
+        return "nf4"

@@ -39,6 +39,17 @@ INLINE uint32_t small_float(float magnitude, int mantissa, int lowest) {
     return bits < (uint32_t)(127 + lowest) << 23 ? tiny : normal;
 }
 
+/* The number that small_float codes, with its sign. */
+INLINE float small_number(float value, int mantissa, int lowest) {
+    const int dropped = 23 - mantissa;
+    const uint32_t bits = float_to_bits(value), sign = bits & 0x80000000, magnitude = bits ^ sign;
+    const uint32_t carried = magnitude + ((1u << (dropped - 1)) - 1) + ((magnitude >> dropped) & 1);
+    const uint32_t normal = carried >> dropped << dropped;
+    const float anchor = bits_to_float((uint32_t)(127 + lowest + dropped) << 23);
+    const uint32_t tiny = float_to_bits((bits_to_float(magnitude) + anchor) - anchor);
+    return bits_to_float(sign | (magnitude < (uint32_t)(127 + lowest) << 23 ? tiny : normal));
+}
+
 INLINE uint16_t to_f16_bits(float value) {
     const float near = saturated(value, 65504.0f);
     const uint32_t bits = float_to_bits(near), sign = bits >> 16 & 0x8000;

@@ -14,4 +14,10 @@ INLINE double folded(double *sums) {
     return sums[0];
 }
 
+/* The same where only the first `count` sums, if these are fewer, have been begun. */
+INLINE double folded_some(double *sums, ptrdiff_t count) {
+    for (ptrdiff_t i = count; i < FOLDS; i++) sums[i] = 0.0;
+    return folded(sums);
+}
+
 #endif
