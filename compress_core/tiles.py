@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.kernels import floats
+from compress_core.kernels import floats, masks
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Tile:
             return self._narrowed()
         if self.mask is None:
             return self.raw
-        return np.where(self.mask, self.raw.dtype.type(0), self.raw)
+        return masks.zeroed(self.raw, self.mask)
 
     def _narrowed(self) -> NDArray[Any]:
         code = self.info.dtype.code

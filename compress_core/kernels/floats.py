@@ -107,6 +107,7 @@ def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return narrowed
 
 
+@twin
 def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
     """Whether any element is NaN, infinite, or (F64) beyond the range of float32."""
     if raw.size == 0:

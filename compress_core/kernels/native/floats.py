@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.kernels.floats import FP8, fp8_values
-from compress_core.kernels.native.calls import ARRAY, COUNT, address, floats, function
+from compress_core.kernels.native.calls import ARRAY, COUNT, INT, address, floats, function
 from compress_core.kernels.twins import SPECIFICATIONS
 
 _WIDEN = {
@@ -22,6 +23,24 @@ _NARROW = {
     "F8_E4M3": (np.uint8, function("modelopt_narrow_e4m3", ARRAY, COUNT, ARRAY)),
     "F8_E5M2": (np.uint8, function("modelopt_narrow_e5m2", ARRAY, COUNT, ARRAY)),
 }
+
+_REACHES = (ARRAY, COUNT, INT, ctypes.POINTER(ctypes.c_int))
+_INFINITY = {
+    "BF16": (0x7F80, function("modelopt_reaches_16", *_REACHES)),
+    "F16": (0x7C00, function("modelopt_reaches_16", *_REACHES)),
+    "F32": (0x7F800000, function("modelopt_reaches_32", *_REACHES)),
+}
+"""Dtype → the pattern of infinity, and what finds it or one beyond it."""
+
+
+def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
+    """See :func:`compress_core.kernels.floats.has_nonfinite`."""
+    if code not in _INFINITY:
+        return bool(SPECIFICATIONS["floats.has_nonfinite"](raw, code))
+    infinity, reaches = _INFINITY[code]
+    raw, found = np.ascontiguousarray(raw), ctypes.c_int()
+    reaches(address(raw), raw.size, infinity, ctypes.byref(found))
+    return bool(found.value)
 
 
 def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
@@ -53,6 +54,21 @@ def test_odd_values_are_narrowed(code: str, values: NDArray[np.float32]) -> None
 def test_any_shape_is_kept(shape: tuple[int, ...], code: str) -> None:
     hostile.check("floats.narrow", np.ones(shape, np.float32), code)
     hostile.check("floats.widen", np.ones(shape, np.uint16), "F16")
+
+
+@pytest.mark.parametrize("code", [*NARROW, "F8_E8M0"])
+@given(data=st.data())
+def test_what_is_not_finite_is_found(code: str, data: st.DataObject) -> None:
+    hostile.check("floats.has_nonfinite", data.draw(hostile.raw(code, (2, 3))), code)
+    hostile.check("floats.has_nonfinite", data.draw(hostile.raw(code, (0, 3))), code)
+
+
+@pytest.mark.parametrize("code", ["BF16", "F16"])
+def test_the_edge_of_what_is_finite(code: str) -> None:
+    for pattern in hostile.every_pattern()[::127]:
+        hostile.check("floats.has_nonfinite", np.full((1, 40), pattern), code)
+    for pattern in (0x7F7F, 0x7F80, 0xFF80, 0x7BFF, 0x7C00, 0xFC01):
+        hostile.check("floats.has_nonfinite", np.array([[0, pattern]], np.uint16), code)
 
 
 @given(arrays.arrays(np.float32, (6, 8)))
