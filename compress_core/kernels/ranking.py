@@ -15,7 +15,7 @@ def below(keys: NDArray[Any], bound: int, skipped: int) -> NDArray[np.bool_]:
     """A mask of the keys below ``bound`` and of those equal to it, but for the first ``skipped``
     of these in row-major order.
     """
-    taken = keys.reshape(-1) <= keys.dtype.type(bound)
+    taken: NDArray[np.bool_] = keys.reshape(-1) <= keys.dtype.type(bound)
     if skipped > 0:
         ties = np.flatnonzero(keys == keys.dtype.type(bound))[:skipped]
         taken[ties] = False
