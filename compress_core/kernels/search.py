@@ -176,6 +176,7 @@ def symmetric_scale(
     :param negative: whether scales may be negative, so that the extra code is for large positive
         values where these are larger.
     """
+    values = np.ascontiguousarray(values)
     units, largest = _units(values)
     half = np.float32(1 << (bits - 1))
     ones = np.ones_like(largest)
@@ -212,6 +213,7 @@ def asymmetric_scale(
 
     A narrower range may lose at both ends, at the upper or at the lower one.
     """
+    values = np.ascontiguousarray(values)
     units, largest = _units(values)
     top = np.float32(2**bits - 1)
     reach: Floats = (np.maximum(units.max(axis=0), 0) - np.minimum(units.min(axis=0), 0)) / top

@@ -211,7 +211,7 @@ class Integer(Scheme):
         scale = found["scale"].reshape(-1).copy()
         zero = found["zero_point"].reshape(-1).astype(np.float32) if "zero_point" in found else None
         for part in chunks(*flat.shape):
-            own = np.ascontiguousarray(flat[part].T)
+            own = flat[part].T
             if zero is None:
                 scale[part] = symmetric_scale(
                     own,

@@ -118,22 +118,12 @@ INLINE void fold_worth(const block_t *block, const float *inverse, const grid_t 
     }
 }
 
-/* What the codes of one step are worth, for each group. */
-INLINE void trial(const block_t *block, const float *step, const grid_t *grid, float *gain) {
-    float products[FOLDS * LANES], energies[FOLDS * LANES], inverse[LANES];
-    const ptrdiff_t width = block->width;
-    ptrdiff_t folds = folds_of(width);
-    for (int j = 0; j < LANES; j++) inverse[j] = 1.0f / step[j];
-    if (width == folds && folds >= 4) {
-        fold_worth(block, inverse, grid, products, energies);
-        folds /= 4;
-    } else {
-        for (ptrdiff_t begin = 0; begin < width; begin += folds) {
-            const ptrdiff_t end = begin + folds < width ? begin + folds : width;
-            add_worth(block, inverse, grid, begin, end, products, energies);
-        }
-        for (ptrdiff_t i = width * LANES; i < folds * LANES; i++) products[i] = energies[i] = 0.0f;
-    }
+/* Whether each element has a running sum of its own, in numbers that fold_worth takes. */
+INLINE int folds_at_once(const block_t *block) {
+    return block->width >= 4 && block->width == folds_of(block->width);
+}
+
+INLINE void gain_of(float *products, float *energies, ptrdiff_t folds, float *gain) {
     fold_floats(products, folds);
     fold_floats(energies, folds);
     for (int j = 0; j < LANES; j++) {
@@ -142,10 +132,59 @@ INLINE void trial(const block_t *block, const float *step, const grid_t *grid, f
     }
 }
 
+/* What the codes of one step are worth, for each group. */
+INLINE void trial(const block_t *block, const float *step, const grid_t *grid, float *gain) {
+    float products[FOLDS * LANES], energies[FOLDS * LANES], inverse[LANES];
+    const ptrdiff_t width = block->width, folds = folds_of(width);
+    for (int j = 0; j < LANES; j++) inverse[j] = 1.0f / step[j];
+    if (folds_at_once(block)) {
+        fold_worth(block, inverse, grid, products, energies);
+        gain_of(products, energies, folds / 4, gain);
+        return;
+    }
+    for (ptrdiff_t begin = 0; begin < width; begin += folds) {
+        const ptrdiff_t end = begin + folds < width ? begin + folds : width;
+        add_worth(block, inverse, grid, begin, end, products, energies);
+    }
+    for (ptrdiff_t i = width * LANES; i < folds * LANES; i++) products[i] = energies[i] = 0.0f;
+    gain_of(products, energies, folds, gain);
+}
+
+/* What the codes -half ... half - 1 of a step are worth, and those of its negative, which are the
+ * negative of what is rounded here: products only change their sign, which squares do not have. */
+INLINE void trial_of_both(const block_t *block, float step, float half, float *gain,
+                          float *gain_of_negative) {
+    float products[2][FOLDS / 4 * LANES], energies[2][FOLDS / 4 * LANES];
+    const float inverse = 1.0f / step, most = half - 1.0f;
+    const ptrdiff_t quarter = block->width / 4;
+    for (ptrdiff_t i = 0; i < quarter; i++) {
+        const float *units = block->units + i * LANES;
+        for (int j = 0; j < LANES; j++) {
+            float worth[2][4], code[2][4];
+            for (int k = 0; k < 4; k++) {
+                const float unit = units[k * quarter * LANES + j];
+                const float nearest = code_of(unit * inverse, -half, half);
+                code[0][k] = nearest > most ? most : nearest;
+                code[1][k] = nearest < -most ? -most : nearest;
+                for (int sign = 0; sign < 2; sign++) {
+                    worth[sign][k] = unit * code[sign][k];
+                    code[sign][k] *= code[sign][k];
+                }
+            }
+            for (int sign = 0; sign < 2; sign++) {
+                const float *of = worth[sign], *squared = code[sign];
+                products[sign][i * LANES + j] = (of[0] + of[2]) + (of[1] + of[3]);
+                energies[sign][i * LANES + j] =
+                    (squared[0] + squared[2]) + (squared[1] + squared[3]);
+            }
+        }
+    }
+    gain_of(products[0], energies[0], quarter, gain);
+    gain_of(products[1], energies[1], quarter, gain_of_negative);
+}
+
 /* Put a trial in the place of what was found, for the groups where it is better. */
-INLINE void try_step(const block_t *block, const float *step, const grid_t *grid, found_t *found) {
-    float gain[LANES];
-    trial(block, step, grid, gain);
+INLINE void keep_better(const float *gain, const float *step, const grid_t *grid, found_t *found) {
     for (int j = 0; j < LANES; j++) {
         const int wins = gain[j] > found->gain[j];
         found->gain[j] = wins ? gain[j] : found->gain[j];
@@ -153,6 +192,12 @@ INLINE void try_step(const block_t *block, const float *step, const grid_t *grid
         found->grid.low[j] = wins ? grid->low[j] : found->grid.low[j];
         found->grid.high[j] = wins ? grid->high[j] : found->grid.high[j];
     }
+}
+
+INLINE void try_step(const block_t *block, const float *step, const grid_t *grid, found_t *found) {
+    float gain[LANES];
+    trial(block, step, grid, gain);
+    keep_better(gain, step, grid, found);
 }
 
 INLINE void try_beside(const block_t *block, float gap, found_t *found) {
@@ -231,7 +276,7 @@ INLINE void measure(const block_t *block, const float *scale, const grid_t *grid
     sums_t sums;
     const ptrdiff_t width = block->width;
     ptrdiff_t folds = folds_of(width);
-    if (width == folds && folds >= 4) {
+    if (folds_at_once(block)) {
         fold_errors(block, scale, grid, &sums);
         folds /= 4;
     } else {
@@ -291,15 +336,22 @@ INLINE void settle(const block_t *block, const float *largest, const found_t *fo
 
 /* ---- blocks of groups ---- */
 
-/* Values of up to LANES groups from (width, groups), and in units of the largest of each. */
-INLINE void load(const float *values, ptrdiff_t groups, ptrdiff_t first, ptrdiff_t count,
-                 block_t *block, float *largest) {
+/* Values (width, groups): the distance of neighbours in a group, and of neighbouring groups. */
+typedef struct {
+    const float *values;
+    ptrdiff_t along, across;
+} matrix_t;
+
+/* Values of up to LANES groups, and in units of the largest of each. */
+INLINE void load(const matrix_t *from, ptrdiff_t first, ptrdiff_t count, block_t *block,
+                 float *largest) {
     float high[LANES], low[LANES];
     for (int j = 0; j < LANES; j++) high[j] = -INFINITY, low[j] = INFINITY;
     for (ptrdiff_t i = 0; i < block->width; i++) {
         float *own = block->values + i * LANES;
         for (ptrdiff_t j = 0; j < LANES; j++) own[j] = 0.0f;
-        memcpy(own, values + i * groups + first, (size_t)count * sizeof(float));
+        const float *values = from->values + i * from->along + first * from->across;
+        for (ptrdiff_t j = 0; j < count; j++) own[j] = values[j * from->across];
         for (int j = 0; j < LANES; j++) {
             high[j] = own[j] > high[j] ? own[j] : high[j];
             low[j] = own[j] < low[j] ? own[j] : low[j];
@@ -347,10 +399,29 @@ INLINE void grid_at(const float *zero, float top, grid_t *grid) {
     }
 }
 
-/* values: (width, groups); scale: (groups,), as it was and as it becomes. 0, or 1 without memory. */
-KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t width, ptrdiff_t groups,
+/* A share of the largest value as the outermost code, and its negative. */
+INLINE void try_share(const block_t *block, float share, float half, int negative,
+                      const grid_t *grid, found_t *found) {
+    float step[LANES], other[LANES];
+    all_of(share / half, step);
+    all_of(-share / half, other);
+    if (negative && folds_at_once(block)) {
+        float gain[LANES], gain_of_negative[LANES];
+        trial_of_both(block, step[0], half, gain, gain_of_negative);
+        keep_better(gain, step, grid, found);
+        keep_better(gain_of_negative, other, grid, found);
+    } else {
+        try_step(block, step, grid, found);
+        if (negative) try_step(block, other, grid, found);
+    }
+}
+
+/* values: (width, groups), with these distances in floats; scale: (groups,), as it was and as it becomes. 0, or 1 without memory. */
+KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t along, ptrdiff_t across,
+                                    ptrdiff_t width, ptrdiff_t groups,
                                     const float *shares, int count, float gap, float half,
                                     int negative, int dtype, float *scale) {
+    const matrix_t from = {values, along, across};
     block_t block;
     float *room = room_for(width, &block);
     if (room == NULL) return 1;
@@ -362,16 +433,11 @@ KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t width, ptrdif
         float largest[LANES], own[LANES], step[LANES];
         int wins[LANES];
         found_t found;
-        load(values, groups, first, here, &block, largest);
+        load(&from, first, here, &block, largest);
         load_some(scale, first, here, own);
         all_of(shares[0] / half, step);
         nothing_found(step, &grid, &found);
-        for (int k = 0; k < count; k++) {
-            for (int sign = 0; sign <= negative; sign++) {
-                all_of((sign ? -shares[k] : shares[k]) / half, step);
-                try_step(&block, step, &grid, &found);
-            }
-        }
+        for (int k = 0; k < count; k++) try_share(&block, shares[k], half, negative, &grid, &found);
         try_beside(&block, gap, &found);
         settle(&block, largest, &found, dtype, own, &grid, wins);
         memcpy(scale + first, own, (size_t)here * sizeof(float));
@@ -381,9 +447,11 @@ KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t width, ptrdif
 }
 
 /* As above; zero: (groups,) whole numbers from 0 to top. */
-KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t width, ptrdiff_t groups,
+KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t along, ptrdiff_t across,
+                                    ptrdiff_t width, ptrdiff_t groups,
                                      const float *shares, int count, float gap, float top,
                                      int dtype, float *scale, float *zero) {
+    const matrix_t from = {values, along, across};
     block_t block;
     float *room = room_for(width, &block);
     if (room == NULL) return 1;
@@ -393,7 +461,7 @@ KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t width, ptrdi
         int wins[LANES];
         grid_t grid, given;
         found_t found;
-        load(values, groups, first, here, &block, largest);
+        load(&from, first, here, &block, largest);
         load_some(scale, first, here, own);
         load_some(zero, first, here, begin);
         grid_at(begin, top, &given);

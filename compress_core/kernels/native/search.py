@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,6 @@ from compress_core.kernels.native.calls import (
     FLOAT,
     INT,
     address,
-    floats,
     function,
 )
 from compress_core.kernels.search import factors, gap_of
@@ -20,23 +21,20 @@ from compress_core.kernels.search import factors, gap_of
 Floats = NDArray[np.float32]
 
 
+_MATRIX = (ARRAY, COUNT, COUNT, COUNT, COUNT)
 _TRIED = (ARRAY, INT, FLOAT)
-_symmetric = function(
-    "modelopt_symmetric_scale", ARRAY, COUNT, COUNT, *_TRIED, FLOAT, INT, INT, ARRAY
-)
-_asymmetric = function(
-    "modelopt_asymmetric_scale", ARRAY, COUNT, COUNT, *_TRIED, FLOAT, INT, ARRAY, ARRAY
-)
+_symmetric = function("modelopt_symmetric_scale", *_MATRIX, *_TRIED, FLOAT, INT, INT, ARRAY)
+_asymmetric = function("modelopt_asymmetric_scale", *_MATRIX, *_TRIED, FLOAT, INT, ARRAY, ARRAY)
 
 
 def symmetric_scale(
     values: Floats, scale: Floats, bits: int, dtype: str, *, negative: bool
 ) -> Floats:
     """See :func:`compress_core.kernels.search.symmetric_scale`."""
-    values, shares, found = floats(values), factors(bits), np.array(scale, np.float32)
+    shares, found = factors(bits), np.array(scale, np.float32)
+    values = _as_it_lies(values)
     _symmetric(
-        address(values),
-        *values.shape,
+        *_matrix(values),
         address(shares),
         len(shares),
         gap_of(shares),
@@ -52,11 +50,10 @@ def asymmetric_scale(
     values: Floats, scale: Floats, zero: Floats, bits: int, dtype: str
 ) -> tuple[Floats, Floats]:
     """See :func:`compress_core.kernels.search.asymmetric_scale`."""
-    values, shares = floats(values), factors(bits)
+    values, shares = _as_it_lies(values), factors(bits)
     found, moved = np.array(scale, np.float32), np.array(zero, np.float32)
     _asymmetric(
-        address(values),
-        *values.shape,
+        *_matrix(values),
         address(shares),
         len(shares),
         gap_of(shares),
@@ -66,3 +63,14 @@ def asymmetric_scale(
         address(moved),
     )
     return found, moved
+
+
+def _as_it_lies(values: Floats) -> Floats:
+    """float32 that is contiguous in one order or the other: transposed arrays are not copied."""
+    return np.asarray(values, np.float32, order="F" if values.flags.f_contiguous else "C")
+
+
+def _matrix(values: Floats) -> tuple[Any, ...]:
+    """The arguments of ``_MATRIX``."""
+    along, across = (stride // values.itemsize for stride in values.strides)
+    return address(values), along, across, *values.shape

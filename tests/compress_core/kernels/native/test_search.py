@@ -80,6 +80,13 @@ def test_odd_values(values: Floats, bits: int, dtype: str) -> None:
     check(values, bits, dtype)
 
 
+@pytest.mark.parametrize("groups", [1, 5, 16, 40])
+def test_values_are_taken_as_they_lie(groups: int) -> None:
+    values = np.random.default_rng(groups).standard_normal((groups, 96)).astype(np.float32)
+    for one in (values.T, values.T[::2], values[:, ::3].T, np.repeat(values, 2, axis=0)[::2].T):
+        check(one, 4, "BF16")
+
+
 def test_neither_input_is_changed() -> None:
     values = np.ones((8, 3), np.float32)
     scale, zero = np.full(3, 0.5, np.float32), np.zeros(3, np.float32)
