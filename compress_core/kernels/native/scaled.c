@@ -136,10 +136,9 @@ INLINE void search(const float *values, const uint8_t *kept, ptrdiff_t rows, ptr
             for (ptrdiff_t trial = 0; trial < trials; trial++) {
                 const float unit = units[trial * groups + group];
                 const double error = squared_error(values, kept, count, unit, format, nf4);
-                if (trial == 0 || error < least) {
-                    least = error;
-                    at = trial;
-                }
+                const int wins = trial == 0 || error < least; /* unforeseeable: no branch */
+                least = wins ? error : least;
+                at = wins ? trial : at;
             }
             if (errors != NULL) errors[group] = least;
             if (best != NULL) best[group] = at;
