@@ -59,6 +59,17 @@ class Module:
             raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
         return values
 
+    def span(self, local: str, first: int, last: int, dtype: str) -> NDArray[Any]:
+        """Numbers ``first:last`` of a part, in the order in which they stand, whatever its shape.
+
+        :param dtype: NumPy's name of what its bytes are.
+        """
+        import numpy as np
+
+        item = np.dtype(dtype).itemsize
+        data = self.reader.read_bytes(f"{self.name}.{local}", first * item, last * item)
+        return np.frombuffer(data, dtype)
+
     def check(self, expected: Mapping[str, PartSpec]) -> None:
         """Whether all parts are there, with these dtypes and shapes.
 
