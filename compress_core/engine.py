@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compress_core.container import Once, Piece, Reader, Rows, Stream, Writer
+from compress_core.container import Columns, Once, Piece, Reader, Rows, Stream, Writer
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Pass, Settled, Survey, Target
@@ -301,6 +301,8 @@ def _put(pieces: dict[str, Piece], writer: Writer) -> dict[str, Stream]:
     for part, piece in pieces.items():
         if isinstance(piece, Rows):
             writer.write(part, piece.first, piece.array)
+        elif isinstance(piece, Columns):
+            writer.write_columns(part, piece.first, piece.array)
         elif isinstance(piece, Once):
             writer.write(part, 0, piece.array)
         else:

@@ -21,7 +21,7 @@ from compress_core.presets import PRESETS
 from compress_core.settings import Settings
 from compress_core.tensors import Form, TensorInfo
 from tests.contracts import configs, zoo
-from tests.contracts.promises import output_of, place
+from tests.contracts.promises import is_part, output_of, place
 
 LAYOUTS: dict[str, type[Layout]] = registry.all_of("layouts")
 each_layout = pytest.mark.parametrize("name", LAYOUTS)
@@ -75,7 +75,7 @@ def test_parts_are_named_after_their_tensor_and_bounded_by_what_is_kept(
     for form in _forms(info, layout):
         parts = layout.parts(info, form)
         assert parts
-        assert all(part == name or part.startswith((f"{name}.", f"{name}_")) for part in parts)
+        assert all(part == name or is_part(part, name) for part in parts)
         assert all(isinstance(spec, PartSpec) and spec.dtype in DTYPES for spec in parts.values())
         assert layout.row_multiple(info, form) >= 1
         if form.sparsity is not None:

@@ -162,7 +162,8 @@ def test_the_whole_range_of_every_format_is_taken_or_refused_without_a_warning(
         after = zoo.read(dense).arrays
         for tensor in report.tensors:
             check_tensor(tensor, arrays[tensor.name], after[tensor.name])
-    assert taken >= (1 if FOUND[layout].needs_config else 5)
+    # scales of 16 bits, which some loaders want, hold none of these
+    assert taken >= 5 or FOUND[layout].needs_config
 
 
 def _compressed(source: Path, target: Path, spec: Spec) -> Report | None:

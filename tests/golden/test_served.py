@@ -11,12 +11,13 @@ import pytest
 
 from compress_core import diff, open_logical, restore
 from tests.contracts import zoo
-from tests.golden import make_bitsandbytes, make_compressed_tensors
+from tests.golden import make_bitsandbytes, make_compressed_tensors, make_gptq
 from tests.golden.served import CONFIG, Golden, files_in
 
 MOST_BYTES = 8192
 LAYOUTS = {
-    found.layout: found for found in (make_bitsandbytes.GOLDEN, make_compressed_tensors.GOLDEN)
+    made.GOLDEN.layout: made.GOLDEN
+    for made in (make_bitsandbytes, make_compressed_tensors, make_gptq)
 }
 FILES = [(layout, file) for layout, one in LAYOUTS.items() for file in sorted(files_in(one.folder))]
 CASES = [(layout, case) for layout, one in LAYOUTS.items() for case in one.cases]

@@ -12,6 +12,13 @@ from compress_core.tensors import Form, Refusal
 Unread = Callable[[Form], str | None]
 """Which reader is known to refuse codes of a form, and why; ``None``: none is."""
 
+# Conv1D of transformers keeps weights as (in, out)
+_TRANSPOSED_MODELS = (
+    *("gpt2", "openai-gpt", "imagegpt", "decision_transformer"),
+    *("clvp", "clvp_decoder", "clvp_encoder"),
+)
+_TRANSPOSED = ("c_attn", "q_attn", "c_proj", "c_fc")
+
 
 def no_config(checkpoint: Checkpoint) -> Iterator[Refusal]:
     """Codes where nothing can say what they are."""
@@ -24,6 +31,20 @@ def no_config(checkpoint: Checkpoint) -> Iterator[Refusal]:
     elif checkpoint.config is None:
         said = "the folder has no config.json, where servers would look for what the codes are"
         yield Refusal(name, said, hint)
+
+
+def transposed(checkpoint: Checkpoint) -> Iterator[Refusal]:
+    """Layers whose weights are stored as (in, out): groups of columns would be others to servers.
+
+    Source: the models of transformers 5.23 that use its ``Conv1D``.
+    """
+    if (checkpoint.config or {}).get("model_type") not in _TRANSPOSED_MODELS:
+        return
+    for name in checkpoint.coded:
+        module = name.removesuffix(".weight")
+        if module.rpartition(".")[2] in _TRANSPOSED:
+            said = "its model stores (in, out), and the layout (out, in)"
+            yield Refusal(name, said, f"--ignore {module}, or --layout packed")
 
 
 def tied_head(checkpoint: Checkpoint) -> Iterator[Refusal]:

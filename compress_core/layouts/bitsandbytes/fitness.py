@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from compress_core.layouts._served.fitness import dense_layers, no_config, tied_head, unlike
+from compress_core.layouts._served.fitness import (
+    dense_layers,
+    no_config,
+    tied_head,
+    transposed,
+    unlike,
+)
 from compress_core.layouts.base import Checkpoint
 from compress_core.tensors import Refusal
 
@@ -13,6 +19,7 @@ def refusals(checkpoint: Checkpoint) -> Iterator[Refusal]:
     """Why a checkpoint cannot be stored in this layout; a hint with each."""
     yield from no_config(checkpoint)
     yield from tied_head(checkpoint)
+    yield from transposed(checkpoint)
     yield from unlike(checkpoint)
     yield from _skipped(checkpoint)
 

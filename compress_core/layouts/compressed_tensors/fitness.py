@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compress_core.layouts._served.fitness import no_config, not_read, tied_head, unlike
+from compress_core.layouts._served.fitness import no_config, not_read, tied_head, transposed, unlike
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.storages import storage_for
 from compress_core.tensors import Form, Refusal
@@ -15,6 +15,7 @@ def refusals(checkpoint: Checkpoint, *, allow_unread: bool) -> Iterator[Refusal]
     yield from no_config(checkpoint)
     yield from not_read(checkpoint, unread, allow_unread=allow_unread)
     yield from tied_head(checkpoint)
+    yield from transposed(checkpoint)
     yield from unlike(checkpoint)
 
 
