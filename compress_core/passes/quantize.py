@@ -36,7 +36,7 @@ class Quantize(Pass):
         str,
         choices=tuple(PRESETS),
         pattern=r"[\w.-]+",
-        replaces=("scheme", *_OF_SCHEMES, "inputs"),
+        replaces=("scheme", *_OF_SCHEMES, "double_quant", "inputs"),
     )
     scheme: str | None = option(
         "number format of the codes",
@@ -68,6 +68,9 @@ class Quantize(Pass):
     )
     element: str | None = option(
         "kind of 8-bit float", str, choices=("e4m3", "e5m2"), otherwise="e4m3"
+    )
+    double_quant: bool | None = option(
+        "store scales of nf4 as 8-bit codes, as bitsandbytes can", bool, otherwise="false"
     )
     scale_rule: str | None = option(
         "whose formula gives a scale from its group",
@@ -139,7 +142,18 @@ class Quantize(Pass):
     @property
     def _class(self) -> type[Scheme]:
         found: type[Scheme] = registry.get("schemes", self._named)
-        return found
+        double = self._setting("double_quant")
+        is_double = found.doubled == found.id
+        if double in (None, is_double):
+            return found
+        if not double or found.doubled is None:
+            raise UsageError(
+                f"double_quant: {str(double).lower()} is not for {found.id} codes",
+                where="double_quant",
+                hint="leave double_quant out",
+            )
+        doubled: type[Scheme] = registry.get("schemes", found.doubled)
+        return doubled
 
     def _wanted(self, dtype: str, scales: str | None = None) -> Wanted:
         given = {name: self._setting(name) for name in _OF_SCHEMES}
@@ -183,7 +197,7 @@ class Quantize(Pass):
         return info.name if self._scheme(info).surveys else None
 
     def row_multiple(self, info: TensorInfo) -> int:
-        return self._scheme(info).rows
+        return self._scheme(info).row_multiple(info.matrix[1])
 
     def joins(self, info: TensorInfo) -> bool:
         # one figure for all blocks, which the kernels of servers have once a matrix
@@ -227,7 +241,7 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
         return "the layout holds no zero point"
     if "mean" in stored and not limits.center:
         return "the layout holds no group means"
-    if stored["scale"].dtype not in limits.scale_dtypes:
+    if not stored["scale"].bits and stored["scale"].dtype not in limits.scale_dtypes:
         return f"the layout holds no {stored['scale'].dtype} scales"
     size = scheme.group_size
     if isinstance(size, int) and info.matrix[1] % size and not limits.ragged_groups:
@@ -249,9 +263,8 @@ class TensorFit(Survey):
         pieces = []
         for first in tile.grains():
             rows = slice(first, first + tile.grain)
-            values = tile.values[rows].reshape(1, 1, -1)
-            kept = None if tile.mask is None else ~tile.mask[rows].reshape(1, 1, -1)
-            pieces.append(self._scheme.observe(self._turn, values, kept, self._found))
+            kept = None if tile.mask is None else ~tile.mask[rows]
+            pieces.append(self._scheme.overview(self._turn, tile.values[rows], kept, self._found))
         return pieces
 
     def absorb(self, info: TensorInfo, start: int, partial: list[Parameters]) -> None:

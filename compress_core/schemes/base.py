@@ -28,11 +28,14 @@ class Parameter:
     """One figure a group, as it is stored: a float of ``dtype``, or (``bits``) an unsigned code.
 
     :ivar whole: one figure for the whole tensor, whatever its groups are.
+    :ivar span: groups, one after the other through the flattened tensor, that have the same figure,
+        which is stored once.
     """
 
     dtype: str = ""
     bits: int = 0
     whole: bool = False
+    span: int = 1
 
     @property
     def stored(self) -> str:
@@ -57,6 +60,8 @@ class Scheme(ABC):
     :cvar id: its name, also in files.
     :cvar rules: rules of :class:`Fitting` that it has a formula for.
     :cvar reductions: statistic → ``sum``, ``min`` or ``max``.
+    :cvar doubled: the id of the same format with scales that are codes themselves (double
+        quantization); ``None``: there is none.
     :ivar bits: bits of one code.
     :ivar group_size: consecutive columns that share parameters; ``channel``: a row; ``tensor``:
         all.
@@ -65,6 +70,7 @@ class Scheme(ABC):
     id: ClassVar[str]
     rules: ClassVar[tuple[str, ...]] = ("absmax",)
     reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]]
+    doubled: ClassVar[str | None] = None
 
     bits: int
     group_size: GroupSize
@@ -92,6 +98,10 @@ class Scheme(ABC):
         """Rows that share parameters, counted from row 0: tiles hold whole multiples of them."""
         return 1
 
+    def row_multiple(self, columns: int) -> int:
+        """Rows of ``columns`` that share parameters; ``rows``, where the width does not matter."""
+        return self.rows
+
     @property
     @abstractmethod
     def holds_zero(self) -> bool:
@@ -110,6 +120,17 @@ class Scheme(ABC):
         found: Parameters,
     ) -> Parameters:
         """Statistics of round ``turn`` for (rows, groups, width) values: name → (rows, groups)."""
+
+    def overview(
+        self,
+        turn: int,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+    ) -> Parameters:
+        """Statistics of a round over the whole tensor for (rows, columns) of it: name → (1, 1)."""
+        flat = None if kept is None else kept.reshape(1, 1, -1)
+        return self.observe(turn, values.reshape(1, 1, -1), flat, found)
 
     @abstractmethod
     def conclude(
@@ -157,10 +178,10 @@ class Scheme(ABC):
         self, values: NDArray[np.float32], kept: NDArray[np.bool_] | None, fitting: Fitting
     ) -> Parameters:
         """What the rounds over the whole tensor find in ``values``."""
-        flat = values.reshape(1, 1, -1), None if kept is None else kept.reshape(1, 1, -1)
         found: Parameters = {}
         for turn in range(self.surveys):
-            found = self.conclude(turn, self.observe(turn, *flat, found), found, fitting)
+            statistics = self.overview(turn, values, kept, found)
+            found = self.conclude(turn, statistics, found, fitting)
         return found
 
     def search(

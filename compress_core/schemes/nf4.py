@@ -6,21 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from compress_core.errors import FormatError
 from compress_core.fitting import Fitting
-from compress_core.schemes._scaled import Scaled
+from compress_core.schemes._nf4 import GROUP, NormalFloat
 from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GROUP = 64
-
 
 @dataclass(frozen=True)
-class Nf4(Scaled):
-    """``value = table[code] · scale``, the table of Dettmers et al. 2023 (QLoRA, appendix E).
+class Nf4(NormalFloat):
+    """``value = table[code] · scale``.
 
     ``scale = max|w|``; the code is that of the nearest number of the table to w / scale. To
     bitsandbytes (0.50, CPU) it is w · (1 / scale). Its blocks run through the flattened tensor,
@@ -31,8 +28,7 @@ class Nf4(Scaled):
     """
 
     id: ClassVar[str] = "nf4"
-    rules: ClassVar[tuple[str, ...]] = ("absmax", "bitsandbytes")
-    zero_code: ClassVar[int] = 7
+    doubled: ClassVar[str | None] = "nf4-double"
 
     bits: int
     group_size: GroupSize
@@ -50,8 +46,6 @@ class Nf4(Scaled):
     def validate(self) -> None:
         super().validate()
         check_scales(self.scale_dtype)
-        if self.bits != 4:
-            raise FormatError(f"not settings of NF4 codes: {self!r}")
 
     def conclude(
         self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
@@ -66,7 +60,7 @@ class Nf4(Scaled):
         from compress_core.kernels.scales import nearest_scale
 
         signs = (1, -1) if fitting.negative_scale else (1,)
-        for share in np.linspace(1.1, 0.7, 17, dtype=np.float32):
+        for share in self.shares():
             for sign in signs:
                 with np.errstate(over="ignore"):
                     scale = found["scale"] * (share * np.float32(sign))
@@ -81,13 +75,3 @@ class Nf4(Scaled):
             return super().in_units(values, unit, fitting)
         product: NDArray[np.float32] = values * (np.float32(1) / unit)
         return product
-
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import nf4_codes
-
-        return nf4_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import nf4_values
-
-        return nf4_values(codes)

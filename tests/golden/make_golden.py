@@ -189,6 +189,19 @@ CASES |= {
             quantize("pruned", scheme="nvfp4"),
         ],
     ),
+    "double": (
+        {
+            "blocks": formula((9, 63), 47),
+            "rows": formula((40, 30), 48, BF16),
+            "library": formula((2, 20), 49, np.float16),
+        },
+        [
+            prune("rows", sparsity=0.5, structure="row"),
+            quantize("blocks", scheme="nf4", group_size=2, double_quant=True),
+            quantize("rows", scheme="nf4", group_size=4, double_quant=True),
+            quantize("library", preset="NF4", group_size=4, double_quant=True),
+        ],
+    ),
 }
 
 FOLDER = "folder"

@@ -40,6 +40,8 @@ class CompressedTensors(ServedLayout):
         )
         return Limits(
             schemes=("integer", "fp8", "fp8-block", "nvfp4", "mxfp4"),
+            # transformers takes them; vLLM's Marlin with 8-bit inputs divides by the largest scale
+            negative_scale=False,
             center=False,
             bits=tuple(range(2, 9)),
             ragged_groups=False,

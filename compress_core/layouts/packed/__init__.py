@@ -106,6 +106,9 @@ def _parameters(quantized: Quantized, chosen: Arrangement, tile: Tile) -> dict[s
         if is_whole(kinds[name], quantized.scheme):
             if tile.start == 0:
                 pieces[name] = Once(stored)
+        elif kinds[name].span > 1:
+            first, span = tile.start * stored.shape[1], kinds[name].span
+            pieces[name] = Rows(first // span, stored.reshape(-1, 1)[::span])
         elif chosen.selects_rows:
             pieces[name] = _stream(stored[kept_mask(tile)[:, 0]])
         else:

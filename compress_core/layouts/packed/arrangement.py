@@ -283,6 +283,10 @@ def _parameter_parts(scheme: Scheme, chosen: Arrangement) -> dict[str, PartSpec]
 
 def _parameter_part(kind: Parameter, scheme: Scheme, chosen: Arrangement) -> PartSpec:
     whole = is_whole(kind, scheme)
+    if kind.span > 1:
+        # through all rows of the tensor, also those that are left out
+        blocks = -(-chosen.matrix[0] * scheme.groups(chosen.matrix[1]) // kind.span)
+        return PartSpec(kind.stored, (blocks, 1), "rows")
     rows, groups = (1, 1) if whole else (chosen.parameter_rows, scheme.groups(chosen.matrix[1]))
     placed: Placed = "once" if whole else "stream" if chosen.selects_rows else "rows"
     width = row_bytes(groups, kind.bits) if kind.bits else groups

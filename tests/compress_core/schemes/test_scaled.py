@@ -16,6 +16,7 @@ from compress_core.schemes.base import GroupSize, Parameter, Scheme
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.schemes.ternary import Ternary
 
@@ -143,6 +144,7 @@ SCHEMES: list[tuple[Scheme, str, list[str]]] = [
     (Fp8(8, "channel"), "fp8 channel", ["scale F32"]),
     (Fp8(8, 128, "e5m2", "BF16"), "fp8 g128 e5m2", ["scale BF16"]),
     (Nf4(4, 64, "F16"), "nf4 g64", ["scale F16"]),
+    (Nf4Double(4, 64), "nf4 g64 dq", ["scale U8", "nested_absmax F32", "nested_offset F32"]),
     (Mxfp4(4, 32), "mxfp4 g32", ["scale U8"]),
     (Nvfp4(4, 16), "nvfp4 g16", ["scale U8", "global_scale F32"]),
 ]
