@@ -19,6 +19,7 @@ from tests.golden.served import Golden, quantize
 # name of a folder → passes
 CASES: dict[str, list[dict[str, Any]]] = {
     "NF4": [quantize(preset="NF4")],
+    "NF4 with codes of scales": [quantize(preset="NF4", double_quant=True)],
     "blocks of 32": [
         {"pass": "prune", "structure": "2of4", "match": ["*.down_proj"]},
         quantize(preset="NF4", group_size=32),
@@ -28,9 +29,11 @@ CASES: dict[str, list[dict[str, Any]]] = {
 
 def tensors(name: str) -> Arrays:
     """What a case is made of: linear layers, one of a width that no block divides, a table and a
-    vector.
+    vector. Codes of scales need a table of their own, which makes small layers larger.
     """
     bf16 = ml_dtypes.bfloat16
+    if "of scales" in name:
+        return {"0.down_proj.weight": formula((9, 256), 4, bf16), "0.q_proj.bias": formula((3,), 6)}
     found = {
         f"0.{name}_proj.weight": formula((3, 64), seed, bf16) for seed, name in enumerate("qkv")
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def effective(model: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("options", [{}, {"group_size": 32}, {"scale_search": "none"}])
+@pytest.mark.parametrize("options", [{}, {"double_quant": True}])
 @pytest.mark.parametrize("name", MODELS)
 def test_transformers_loads_it_and_computes_with_the_weights_that_restore_writes(
     name: str, options: dict[str, Any], models: dict[str, Path], tmp_path: Path
@@ -117,6 +118,37 @@ def test_without_a_search_every_part_is_that_of_the_library(
             own = ours[f"{weight}{part}"]
             assert own.dtype == tensor.dtype
             assert torch.equal(own, tensor), f"{weight}{part}"
+
+
+@pytest.mark.parametrize("name", ["llama bf16", "bert f32, odd"])
+def test_with_double_quantization_all_but_the_offset_is_that_of_the_library(
+    name: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    """Its offset is a sum of float32 in an order of its own: scales may be a code apart."""
+    import bitsandbytes as bnb
+    import torch
+
+    folder = compressed(models[name], tmp_path / "ours", scale_search="none", double_quant=True)
+    ours, original = readers.tensors_of(folder), readers.tensors_of(models[name])
+    for weight in coded(folder):
+        codes, state = bnb.functional.quantize_4bit(
+            original[weight], quant_type="nf4", compress_statistics=True
+        )
+        theirs = {"": codes} | {f".{part}": one for part, one in state.as_dict(packed=True).items()}
+        own = {one.removeprefix(weight): ours[one] for one in ours if one.startswith(weight)}
+        assert own.keys() == theirs.keys()
+        for part in ("", ".quant_map", ".nested_quant_map"):
+            assert torch.equal(own[part], theirs[part]), f"{weight}{part}"
+        torch.testing.assert_close(
+            own[".nested_absmax"], theirs[".nested_absmax"], rtol=1e-6, atol=1e-7
+        )
+        apart = own[".absmax"].int() - theirs[".absmax"].int()
+        assert apart.abs().max() <= 1
+        name_of_state = ".quant_state.bitsandbytes__nf4"
+        said, wanted = (json.loads(bytes(one[name_of_state].tolist())) for one in (own, theirs))
+        assert list(said) == list(wanted)
+        assert said.pop("nested_offset") == pytest.approx(wanted.pop("nested_offset"), rel=1e-6)
+        assert said == wanted
 
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from compress_core.layouts.bitsandbytes.described import described
 from compress_core.layouts.bitsandbytes.fitness import refusals
 from compress_core.layouts.bitsandbytes.nibbles import Nibbles
 from compress_core.limits import Limits
-from compress_core.model import fused, may_be_linear
+from compress_core.model import may_be_linear
 from compress_core.tensors import Form, Refusal, TensorInfo
 
 
@@ -21,7 +21,8 @@ class BitsAndBytes(ServedLayout):
     """NF4 codes of linear layers as bitsandbytes stores them, all else under its own name.
 
     The library cuts the flattened weight into blocks; here they are groups of columns, so a layer
-    whose width they do not divide stays dense. Its scales are magnitudes: none is below zero.
+    whose width they do not divide stays dense. Its scales are magnitudes: none is below zero. What
+    readers join to one matrix keeps records of its own.
     """
 
     id: ClassVar[str] = "bitsandbytes"
@@ -34,7 +35,7 @@ class BitsAndBytes(ServedLayout):
             None if may_be_linear(info) else "only weights of linear layers are quantized in it"
         )
         return Limits(
-            schemes=("nf4",),
+            schemes=("nf4", "nf4-double"),
             scale_dtypes=("F32",),
             negative_scale=False,
             zero_point=False,
@@ -42,7 +43,6 @@ class BitsAndBytes(ServedLayout):
             bits=(4,),
             ragged_groups=False,
             refusal=refusal,
-            joined=fused(info.name),
         )
 
     def storing(self, form: Form) -> Nibbles | None:

@@ -9,7 +9,7 @@ Source: bitsandbytes 0.50, ``functional.py`` (``quantize_4bit``, ``QuantState``)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compress_core.container import Once, PartSpec, Piece, Rows
@@ -18,6 +18,8 @@ from compress_core.layouts._served.module import Module
 from compress_core.layouts.bitsandbytes.state import BLOCKS, State
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import BLOCK as NESTED_BLOCK
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.tensors import Form
 
 if TYPE_CHECKING:
@@ -45,16 +47,16 @@ class Nibbles:
     def holds(self, form: Form) -> bool:
         """Whether codes of a form are stored so."""
         scheme = form.scheme
-        if not isinstance(scheme, Nf4) or form.inputs is not None:
+        plain = isinstance(scheme, Nf4) and scheme.scale_dtype == "F32"
+        if scheme is None or not (plain or isinstance(scheme, Nf4Double)):
             return False
-        return scheme.scale_dtype == "F32" and scheme.group_size in BLOCKS
+        return scheme.group_size in BLOCKS and form.inputs is None
 
     def parts(self, shape: tuple[int, int], scheme: Scheme) -> dict[str, PartSpec]:
         state = self._state(shape, scheme)
         return {
             WEIGHT: PartSpec("U8", (state.elements // 2, 1), "rows"),
-            SCALES: PartSpec("F32", (state.blocks,), "rows"),
-            TABLE: PartSpec("F32", (16,), "once"),
+            **parts_of_scales(state),
             state.part: PartSpec("U8", (len(state.text()),), "once"),
         }
 
@@ -64,17 +66,30 @@ class Nibbles:
         from compress_core.kernels.codebooks import NF4
 
         state = self._state(shape, quantized.scheme)
-        codes = quantized.codes
+        codes, parameters = quantized.codes, quantized.parameters
         packed = codes[:, 0::2] << np.uint8(4) | codes[:, 1::2]
-        scale = quantized.parameters["scale"].reshape(-1)
+        first = start * shape[1] // state.block
         found: dict[str, Piece] = {
             WEIGHT: Rows(start * shape[1] // 2, packed.reshape(-1, 1)),
-            SCALES: Rows(start * shape[1] // state.block, scale),
+            SCALES: Rows(first, parameters["scale"].reshape(-1)),
         }
         if start == 0:
             found[TABLE] = Once(NF4)
+        if state.nested is not None:
+            found |= self._nested(first, state.nested, parameters)
+            state = replace(state, offset=float(parameters["nested_offset"].item()))
+        if start == 0:
             found[state.part] = Once(np.frombuffer(state.text(), np.uint8))
         return found
+
+    @staticmethod
+    def _nested(first: int, size: int, parameters: Parameters) -> dict[str, Piece]:
+        """What scales that are codes have; tiles begin where one of their blocks does."""
+        from compress_core.kernels.dynamic import DYNAMIC
+
+        scales = parameters["nested_absmax"].reshape(-1)[::size]
+        found: dict[str, Piece] = {NESTED_SCALES: Rows(first // size, scales)}
+        return found if first else found | {NESTED_TABLE: Once(DYNAMIC)}
 
     def row_multiple(self, scheme: Scheme) -> int:
         return 1
@@ -83,7 +98,22 @@ class Nibbles:
         block = scheme.group_size
         if not isinstance(block, int):
             raise RuntimeError(f"no blocks of {block}")
-        return State("nf4", block, self.dtype, shape)
+        nested = NESTED_BLOCK if isinstance(scheme, Nf4Double) else None
+        return State("nf4", block, self.dtype, shape, nested)
+
+
+def parts_of_scales(state: State) -> dict[str, PartSpec]:
+    """Local name → part, of scales and of tables."""
+    found = {
+        SCALES: PartSpec("F32" if state.nested is None else "U8", (state.blocks,), "rows"),
+        TABLE: PartSpec("F32", (16,), "once"),
+    }
+    if state.nested is None:
+        return found
+    return found | {
+        NESTED_SCALES: PartSpec("F32", (state.nested_blocks,), "rows"),
+        NESTED_TABLE: PartSpec("F32", (256,), "once"),
+    }
 
 
 @dataclass(frozen=True)
@@ -130,7 +160,7 @@ class Blocks:
 
         if self.state.nested is None:
             return module.span(SCALES, begin, end, "<f4")
-        size, offset = self.state.nested
+        size, offset = self.state.nested, self.state.offset
         numbers = module.span(NESTED_TABLE, 0, 256, "<f4")[module.span(SCALES, begin, end, "u1")]
         first = begin // size
         scales = module.span(NESTED_SCALES, first, -(-end // size), "<f4")

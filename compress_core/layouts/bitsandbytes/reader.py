@@ -14,7 +14,7 @@ from compress_core.layouts._served.quantization import method_of
 from compress_core.layouts._served.record import Recorder
 from compress_core.layouts._served.weight import CodedWeight, usual_dtype
 from compress_core.layouts.bitsandbytes.described import METHOD
-from compress_core.layouts.bitsandbytes.weights import coded_weight, modules_of, parts_of_scales
+from compress_core.layouts.bitsandbytes.weights import coded_weight, modules_of, scales_in
 
 RECORDER = Recorder(METHOD)
 
@@ -37,7 +37,7 @@ def _decodable(stored: Reader, modules: Mapping[str, Module]) -> dict[str, Coded
     library's own record; eight bits have none, and get that of :func:`usual_dtype`.
     """
     recorded = RECORDER.read(stored.metadata)
-    usual = usual_dtype(stored, parts_of_scales(modules))
+    usual = usual_dtype(stored, scales_in(modules))
     return {
         f"{name}.weight": coded_weight(module, recorded.dtypes.get(f"{name}.weight"), usual)
         for name, module in modules.items()

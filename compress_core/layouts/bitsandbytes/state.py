@@ -12,6 +12,8 @@ from compress_core.strict_json import parse_object
 
 BLOCKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Sizes of blocks that the library takes (0.50)."""
+# digits of a float, its sign, point and exponent: room for any
+_WIDEST = 24
 _NAMES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 _CODES = {name: code for code, name in _NAMES.items()}
 
@@ -28,14 +30,16 @@ class State:
     :ivar kind: of its codes: ``nf4`` or ``fp4``.
     :ivar block: elements of the flattened weight that share a scale.
     :ivar dtype: code of the dtype that it is decoded to.
-    :ivar nested: (scales that share a scale, what is added to all of them), where scales are codes.
+    :ivar nested: scales that share a scale, where scales are codes.
+    :ivar offset: what is added to all of them.
     """
 
     kind: str
     block: int
     dtype: str
     shape: tuple[int, int]
-    nested: tuple[int, float] | None = None
+    nested: int | None = None
+    offset: float = 0.0
 
     @property
     def part(self) -> str:
@@ -52,15 +56,26 @@ class State:
         """Scales of the weight; the last may be for a shorter block."""
         return -(-self.elements // self.block)
 
+    @property
+    def nested_blocks(self) -> int:
+        """Scales of scales."""
+        return 0 if self.nested is None else -(-self.blocks // self.nested)
+
     def text(self) -> bytes:
-        """The JSON, in the order and with the spaces of the library."""
+        """The JSON, in the order of the library; its length does not depend on ``offset``, which is
+        not known before the weight is: there are spaces behind it.
+        """
         said: dict[str, Any] = {
             "quant_type": self.kind,
             "blocksize": self.block,
             "dtype": dtype_name(self.dtype),
             "shape": list(self.shape),
         }
-        return json.dumps(said).encode()
+        if self.nested is None:
+            return json.dumps(said).encode()
+        said |= {"nested_blocksize": self.nested, "nested_dtype": "float32"}
+        longest = len(json.dumps(said | {"nested_offset": 0})) - 1 + _WIDEST
+        return json.dumps(said | {"nested_offset": self.offset}).ljust(longest).encode()
 
     @classmethod
     def read(cls, text: bytes, module: str) -> State:
@@ -77,7 +92,8 @@ class State:
         known = kind in ("nf4", "fp4") and isinstance(dtype, str) and dtype in _CODES
         if not known or not _is_count(block) or block not in BLOCKS or not sides:
             raise FormatError(f"quant_state is {text[:200]!r}", where=module)
-        return cls(kind, block, _CODES[dtype], (shape[0], shape[1]), _nested(said, module))
+        sides_of = (shape[0], shape[1])
+        return cls(kind, block, _CODES[dtype], sides_of, *_nested(said, module))
 
 
 def part_of(kind: str) -> str:
@@ -85,9 +101,9 @@ def part_of(kind: str) -> str:
     return f"weight.quant_state.bitsandbytes__{kind}"
 
 
-def _nested(said: dict[str, Any], module: str) -> tuple[int, float] | None:
+def _nested(said: dict[str, Any], module: str) -> tuple[int | None, float]:
     if "nested_blocksize" not in said:
-        return None
+        return None, 0.0
     block: Any = said["nested_blocksize"]
     offset: Any = said.get("nested_offset")
     number = type(offset) in (int, float) and math.isfinite(offset)

@@ -18,10 +18,12 @@ from compress_core.layouts.bitsandbytes.nibbles import (
     TABLE,
     WEIGHT,
     Blocks,
+    parts_of_scales,
 )
 from compress_core.layouts.bitsandbytes.state import State, part_of
 from compress_core.schemes.integer import Integer
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.tensors import Form, TensorInfo
 
 _STATES = (part_of("nf4"), part_of("fp4"))
@@ -44,7 +46,7 @@ def modules_of(stored: Reader) -> dict[str, Module]:
     return found
 
 
-def parts_of_scales(modules: Mapping[str, Module]) -> set[str]:
+def scales_in(modules: Mapping[str, Module]) -> set[str]:
     """Names of all parts that are scales of codes, or belong to them."""
     return {
         f"{name}.{local}"
@@ -76,14 +78,7 @@ def _four_bits(module: Module, recorded: DType | None) -> CodedWeight:
     state = _state(module)
     if state.kind != "nf4":
         raise NotDecodedError(f"{state.kind} of {module.name}")
-    expected = {
-        SCALES: PartSpec("F32" if state.nested is None else "U8", (state.blocks,), "rows"),
-        TABLE: PartSpec("F32", (16,), "once"),
-    }
-    if state.nested is not None:
-        nested = -(-state.blocks // state.nested[0])
-        expected[NESTED_SCALES] = PartSpec("F32", (nested,), "rows")
-        expected[NESTED_TABLE] = PartSpec("F32", (256,), "once")
+    expected = parts_of_scales(state)
     module.check(expected)
     # some keep the bytes as floats, so that layers may be sharded with others
     if module.info(WEIGHT).nbytes != -(-state.elements // 2):
@@ -95,7 +90,7 @@ def _four_bits(module: Module, recorded: DType | None) -> CodedWeight:
     names = tuple(f"{module.name}.{local}" for local in (WEIGHT, *expected, state.part))
     return CodedWeight(
         weight_info(module.name, dtype, state.shape),
-        Form(dtype, Nf4(4, state.block)),
+        Form(dtype, Nf4(4, state.block) if state.nested is None else Nf4Double(4, state.block)),
         names,
         Nf4(4, decoding.group),
         decoding,

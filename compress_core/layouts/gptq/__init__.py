@@ -37,6 +37,8 @@ class Gptq(ServedLayout):
         return Limits(
             schemes=("integer",),
             scale_dtypes=("F16",),
+            # vLLM's Marlin with 8-bit inputs divides by the largest scale
+            negative_scale=False,
             zero_point=False,
             center=False,
             bits=(4, 8),

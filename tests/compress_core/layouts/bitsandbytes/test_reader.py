@@ -248,6 +248,29 @@ def test_what_is_written_comes_back_with_its_dtypes_config_and_errors(source: Pa
     assert said["quantization_config"]["llm_int8_skip_modules"] == ["0.odd"]
 
 
+def test_scales_that_are_codes_are_written_and_read(tmp_path: Path) -> None:
+    # 270 blocks: the last of 256 is not full, and rows part them
+    arrays: Arrays = {"0.fc1.weight": zoo.normal("BF16", (90, 192))}
+    source = zoo.checkpoint(tmp_path / "source", arrays, {})
+    small, packed = tmp_path / "small", tmp_path / "packed"
+    passes = [{**NF4_PASS, "double_quant": True}]
+    report = compress(source, small, from_config({"version": 1, "passes": passes}))
+    assert report.layout == "bitsandbytes"
+    output = {"layout": "packed"}
+    compress(source, packed, from_config({"version": 1, "passes": passes, "output": output}))
+    found = zoo.read(small).arrays
+    assert found["0.fc1.weight.absmax"].dtype == np.uint8
+    assert found["0.fc1.weight.absmax"].shape == (270,)
+    assert found["0.fc1.weight.nested_absmax"].shape == (2,)
+    said = json.loads((small / "config.json").read_text(encoding="utf-8"))
+    assert said["quantization_config"]["bnb_4bit_use_double_quant"] is True
+    with open_logical(small) as one, open_logical(packed) as other:
+        assert {str(form) for form in one.forms.values()} == {"nf4 g64 dq"}
+        rows = one.read("0.fc1.weight", 0, 90)
+        np.testing.assert_array_equal(rows, other.read("0.fc1.weight", 0, 90))
+        np.testing.assert_array_equal(one.read("0.fc1.weight", 80, 88), rows[80:88])
+
+
 def test_no_scale_is_below_zero(source: Path) -> None:
     small = source.with_name("small")
     compress(source, small, from_config({"version": 1, "passes": [NF4_PASS]}))

@@ -42,7 +42,20 @@ def test_wide_floats_are_decoded_to_float32() -> None:
 
 def test_scales_that_are_codes_have_scales() -> None:
     said = json.loads(TEXT) | NESTED
-    assert State.read(json.dumps(said).encode(), "x").nested == (256, 0.25)
+    found = State.read(json.dumps(said).encode(), "x")
+    assert (found.nested, found.offset) == (256, 0.25)
+    assert found.nested_blocks == 1
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_the_length_does_not_depend_on_what_is_added(offset: float) -> None:
+    state = State("nf4", 64, "BF16", (3, 128), 256, offset)
+    assert len(state.text()) == len(State("nf4", 64, "BF16", (3, 128), 256).text())
+    assert State.read(state.text(), "x") == state
+    assert (
+        state.text().rstrip()
+        == json.dumps(json.loads(TEXT) | NESTED | {"nested_offset": offset}).encode()
+    )
 
 
 @pytest.mark.parametrize(
