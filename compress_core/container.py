@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from compress_core.report import ErrorResult
 
-Placed = Literal["rows", "stream", "once"]
+Placed = Literal["rows", "columns", "stream", "once"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class PartSpec:
     """One stored tensor, before there is any data.
 
     :ivar dtype: code of its dtype.
-    :ivar placed: ``rows``: tiles write at their first row, in any order; ``stream``: tiles append
-        bits in order; ``once``: one tile writes all of it.
+    :ivar placed: ``rows``: tiles write at their first row, in any order; ``columns``: at their
+        first column of a matrix; ``stream``: tiles append bits in order; ``once``: one tile writes
+        all of it.
     """
 
     dtype: str
@@ -54,6 +55,17 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Data of a ``columns`` part: all its rows, with ``first`` columns of others before them.
+
+    A row of it is written by itself, so it should not be only a few bytes long.
+    """
+
+    first: int
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
 class Stream:
     """The next ``nbits`` bits of a ``stream`` part, least significant bit of each byte first."""
 
@@ -68,7 +80,7 @@ class Once:
     array: np.ndarray[Any, Any]
 
 
-Piece = Rows | Stream | Once
+Piece = Rows | Columns | Stream | Once
 
 
 @dataclass
@@ -157,6 +169,10 @@ class Sink(ABC):
         """Take rows of a part (``rows`` or ``once``); any order, any thread."""
 
     @abstractmethod
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
+        """Take columns of a ``columns`` part, all rows of them; any order, any thread."""
+
+    @abstractmethod
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Take raw bytes of a part at a byte offset; any order, any thread."""
 
@@ -169,6 +185,9 @@ class Nowhere(Sink):
     """Keeps nothing of what it takes."""
 
     def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
+        """Forget it."""
+
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
         """Forget it."""
 
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:

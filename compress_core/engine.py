@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compress_core.container import Nowhere, Once, Piece, Reader, Rows, Sink, Stream, Writer
+from compress_core.container import (
+    Columns,
+    Nowhere,
+    Once,
+    Piece,
+    Reader,
+    Rows,
+    Sink,
+    Stream,
+    Writer,
+)
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Pass, Settled, Survey, Target
@@ -309,6 +319,8 @@ def _put(pieces: dict[str, Piece], sink: Sink) -> dict[str, Stream]:
     for part, piece in pieces.items():
         if isinstance(piece, Rows):
             sink.write(part, piece.first, piece.array)
+        elif isinstance(piece, Columns):
+            sink.write_columns(part, piece.first, piece.array)
         elif isinstance(piece, Once):
             sink.write(part, 0, piece.array)
         else:

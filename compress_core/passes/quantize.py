@@ -160,9 +160,16 @@ class Quantize(Pass):
         return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
 
     def _scheme(self, info: TensorInfo, limits: Limits | None = None) -> Scheme:
-        as_weights = limits is not None and limits.scales_as_weights
-        scales = "F32" if info.dtype.bits > 32 else info.dtype.code
-        return self._class.asked(self._wanted(info.dtype.code, scales if as_weights else None))
+        usual = self._class.asked(self._wanted(info.dtype.code))
+        if limits is None:
+            return usual
+        if limits.scales_as_weights:
+            scales = "F32" if info.dtype.bits > 32 else info.dtype.code
+        elif usual.parameters()["scale"].dtype not in limits.scale_dtypes:
+            scales = limits.scale_dtypes[0]
+        else:
+            return usual
+        return self._class.asked(self._wanted(info.dtype.code, scales))
 
     @property
     def meant_for(self) -> str | None:

@@ -222,6 +222,16 @@ def sizes(report: Report) -> dict[str, int]:
 
 
 def owner(part: str, names: Iterable[str]) -> str:
-    """The tensor that a stored part belongs to."""
-    found = [name for name in names if part == name or part.startswith((f"{name}.", f"{name}_"))]
+    """The tensor that a stored part belongs to: its name begins with that of the tensor, or of the
+    layer whose weight it is.
+    """
+    listed = list(names)
+    if part in listed:
+        return part
+    found = [name for name in listed if is_part(part, name)]
     return max(found, key=len)
+
+
+def is_part(part: str, name: str) -> bool:
+    """Whether a name is that of a part of a tensor."""
+    return part.startswith((f"{name}.", f"{name}_", f"{name.removesuffix('.weight')}."))

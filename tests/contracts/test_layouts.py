@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from random import Random
 
@@ -15,10 +16,12 @@ from compress_core.dtypes import DTYPES
 from compress_core.errors import UsageError
 from compress_core.layouts.base import Layout
 from compress_core.passes.base import Pass
+from compress_core.passes.quantize import Quantize
+from compress_core.presets import PRESETS
 from compress_core.settings import Settings
 from compress_core.tensors import Form, TensorInfo
 from tests.contracts import configs, zoo
-from tests.contracts.promises import output_of, place
+from tests.contracts.promises import is_part, output_of, place
 
 LAYOUTS: dict[str, type[Layout]] = registry.all_of("layouts")
 each_layout = pytest.mark.parametrize("name", LAYOUTS)
@@ -72,7 +75,7 @@ def test_parts_are_named_after_their_tensor_and_bounded_by_what_is_kept(
     for form in _forms(info, layout):
         parts = layout.parts(info, form)
         assert parts
-        assert all(part == name or part.startswith((f"{name}.", f"{name}_")) for part in parts)
+        assert all(part == name or is_part(part, name) for part in parts)
         assert all(isinstance(spec, PartSpec) and spec.dtype in DTYPES for spec in parts.values())
         assert layout.row_multiple(info, form) >= 1
         if form.sparsity is not None:
@@ -175,13 +178,8 @@ def test_what_is_compressed_already_is_not_compressed_again(
     """Of a layout that marks what it writes; one that stores plain values writes plain weights."""
     from compress_core.errors import UnsupportedError
 
-    spec = from_config(
-        {
-            "version": 1,
-            "passes": [{"pass": "quantize", "bits": 4}],
-            "output": output_of(name),
-        }
-    )
+    passes = [{"pass": "quantize", "preset": _preset(LAYOUTS[name](allow_unread=True))}]
+    spec = from_config({"version": 1, "passes": passes, "output": output_of(name)})
     once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
     compress(source, once, spec)
     if LAYOUTS[name].keeps_values:
@@ -190,3 +188,13 @@ def test_what_is_compressed_already_is_not_compressed_again(
     with pytest.raises(UnsupportedError, match="already quantized"):
         compress(once, twice, spec)
     assert not twice.exists()
+
+
+def _preset(layout: Layout) -> str:
+    """A preset whose codes a layout holds."""
+    info = TensorInfo("a.weight", DTYPES["BF16"], zoo.SERVED, 2 * math.prod(zoo.SERVED))
+    forms = (
+        (preset, _become(Quantize(preset=preset), info, Form(info.dtype), layout))
+        for preset in PRESETS
+    )
+    return next(preset for preset, form in forms if form.scheme is not None)

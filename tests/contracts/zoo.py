@@ -31,6 +31,8 @@ CODES: dict[str, Any] = {
     "BOOL": np.bool_,
 }
 FLOATS = ("F64", "F32", "F16", "BF16")
+SERVED = (32, 128)
+"""A shape that all layouts for servers take, which have groups of columns and words of rows."""
 METADATA = {"format": "pt", "by": 'somebody "quoted" — ü'}
 
 
@@ -128,6 +130,7 @@ def shapes() -> Arrays:
         "flags": np.array([[True, False]]),
         "no columns": np.zeros((4, 0), np.float16),
         'z "quoted"\n*[?] é.weight': normal("F32", (5, 6)),
+        "served.weight": normal("BF16", SERVED),
     }
     for code in reversed(FLOATS):
         for shape in ((9, 20), (1, 50), (50, 1), (8, 3), (3, 2, 3, 3), (1, 1), (33, 17)):
@@ -178,30 +181,30 @@ def denormal() -> Arrays:
     }
 
 
-def huge(share: float = 0.44) -> Arrays:
+def huge(share: float = 0.44, shape: tuple[int, int] = (20, 36)) -> Arrays:
     """Values near the upper end of each format, of both signs.
 
     :param share: of the largest; beyond a half, a difference of two may not fit float32.
     """
-    signs = np.random.default_rng(6).choice([-1.0, -0.3, 0.5, 1.0, 1.0], (20, 36)) * share
+    signs = np.random.default_rng(6).choice([-1.0, -0.3, 0.5, 1.0, 1.0], shape) * share
     return {
         "F32.weight": (signs * 3.4e38).astype(np.float32),
         "F16.weight": (signs * 65504).astype(np.float16),
         "BF16.weight": (signs * 3.38e38).astype(CODES["BF16"]),
         "F64.weight": signs * 3.4e38,
-        "normal.weight": normal("F32", (20, 36)),
+        "normal.weight": normal("F32", shape),
     }
 
 
-def nonfinite() -> Arrays:
+def nonfinite(shape: tuple[int, int] = (12, 20)) -> Arrays:
     """NaN and infinities in some tensors, none in others."""
-    found = {f"{code}.good.weight": normal(code, (12, 20)) for code in FLOATS}
+    found = {f"{code}.good.weight": normal(code, shape) for code in FLOATS}
     for code in FLOATS:
         for word, value in (("nan", np.nan), ("inf", np.inf), ("-inf", -np.inf)):
-            bad = normal(code, (12, 20))
+            bad = normal(code, shape)
             bad[7, 3] = value
             found[f"{code}.{word}.weight"] = bad
-    found["too large.weight"] = np.full((4, 4), 1e39)
+    found["too large.weight"] = np.full(shape, 1e39)
     found["kept.bias"] = np.array([np.nan, 1], np.float32)
     return found
 

@@ -90,6 +90,11 @@ class FolderWriter(Writer):
         with self._named():
             self._writer_of[part].write(part, first_row, data)
 
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
+        """Write columns of a part; see :class:`Writer`."""
+        with self._named():
+            self._writer_of[part].write_columns(part, first_column, data)
+
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Write raw bytes of a part; see :class:`Writer`."""
         with self._named():

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from compress_core.container import Reader
-from compress_core.layouts._served.fitness import fused_experts, heads_that_are_embeddings
+from compress_core.layouts._served.fitness import (
+    all_unread,
+    fused_experts,
+    heads_that_are_embeddings,
+)
 from compress_core.layouts._served.layout import ServedLayout
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.described import described, dtype_before, dtype_remark
@@ -53,7 +57,8 @@ class CompressedTensors(ServedLayout):
         return list(refusals(checkpoint, allow_unread=self.allow_unread))
 
     def remarks(self, checkpoint: Checkpoint) -> list[str]:
-        return [*unread(checkpoint), *dtype_remark(checkpoint), *fused_experts(checkpoint)]
+        said = [*all_unread(checkpoint, unread), *dtype_remark(checkpoint)]
+        return [*said, *fused_experts(checkpoint)]
 
     def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
         return heads_that_are_embeddings(checkpoint)

@@ -77,6 +77,7 @@ class PackedIntegers(Storage):
     def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
         import numpy as np
 
+        from compress_core.kernels.bits import pack_words
         from compress_core.kernels.floats import narrow
 
         scheme = quantized.scheme
@@ -109,6 +110,8 @@ class PackedIntegers(Storage):
     def codes(
         self, module: Module, scheme: Scheme, columns: int, start: int, stop: int
     ) -> NDArray[np.uint8]:
+        from compress_core.kernels.bits import unpack_words
+
         return unpack_words(module.rows("weight_packed", start, stop), scheme.bits, columns)
 
     def parameters(self, module: Module, scheme: Scheme, start: int, stop: int) -> Parameters:
@@ -127,6 +130,8 @@ class PackedIntegers(Storage):
 
     def _zeros(self, module: Module, scheme: Scheme, start: int, stop: int) -> NDArray[np.uint8]:
         """Zero points of some rows, from words that hold those of several."""
+        from compress_core.kernels.bits import unpack_words
+
         first = start - start % self.row_multiple(scheme)
         words = (first * scheme.bits // 32, _words(stop, scheme.bits))
         stored = module.rows("weight_zero_point", *words)
@@ -156,31 +161,10 @@ def integers_of(arguments: Arguments, module: Module) -> Integer | None:
     return Integer(arguments.num_bits, groups, arguments.symmetric, "none", dtype)
 
 
-def pack_words(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int32]:
-    """Rows of codes as rows of little-endian words: (rows, columns) → (rows, words)."""
-    import numpy as np
-
-    from compress_core.kernels.bits import pack
-
-    packed = pack(codes, bits)
-    words = np.zeros((len(codes), 4 * _words(codes.shape[1], bits)), np.uint8)
-    words[:, : packed.shape[1]] = packed
-    return words.view("<i4")
-
-
-def unpack_words(words: NDArray[Any], bits: int, columns: int) -> NDArray[np.uint8]:
-    """The inverse of :func:`pack_words`."""
-    import numpy as np
-
-    from compress_core.kernels.bits import unpack
-
-    stream = np.ascontiguousarray(words, dtype="<i4").view(np.uint8)
-    codes: NDArray[np.uint8] = unpack(stream, bits, columns)
-    return codes
-
-
 def _zero_points(start: int, quantized: Quantized) -> dict[str, Piece]:
     import numpy as np
+
+    from compress_core.kernels.bits import pack_words
 
     scheme, zeros = quantized.scheme, quantized.parameters["zero_point"]
     if scheme.group_size == "tensor":

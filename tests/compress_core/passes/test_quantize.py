@@ -165,7 +165,7 @@ def test_scales_are_float32_and_of_groups_16_bits(code: str, grouped: str) -> No
         ({"bits": 4, "symmetric": False}, Limits(zero_point=False), "no zero point"),
         ({"bits": 4, "center": "mean"}, Limits(center=False), "no group means"),
         ({"bits": 1}, Limits(center=False), "no group means"),
-        ({"bits": 4}, Limits(scale_dtypes=("BF16",)), "no F32 scales"),
+        ({"bits": 4, "scale_dtype": "f32"}, Limits(scale_dtypes=("F16",)), "no F32 scales"),
         ({"bits": 4, "group_size": 3}, Limits(ragged_groups=False), "no multiple"),
         ({"scheme": "nf4"}, Limits(schemes=("integer", "fp8")), "no nf4 codes"),
         ({"scheme": "nf4-double"}, Limits(schemes=("integer", "nf4")), "no nf4-double codes"),
@@ -181,6 +181,16 @@ def test_what_a_layout_cannot_hold_is_refused_with_its_reason(
     assert refused.name == "w"
     assert reason in refused.reason
     assert isinstance(work.becomes(info(), Form(DTYPES["F32"]), Limits()), Form)
+
+
+@pytest.mark.parametrize(("held", "expected"), [(("F16", "F32"), "F32"), (("F16",), "F16")])
+def test_a_layout_that_does_not_hold_the_usual_scales_gets_those_that_it_prefers(
+    held: tuple[str, ...], expected: str
+) -> None:
+    form = Quantize(bits=4).becomes(info(), Form(DTYPES["F32"]), Limits(scale_dtypes=held))
+    assert isinstance(form, Form)
+    assert form.scheme is not None
+    assert form.scheme.parameters()["scale"].dtype == expected
 
 
 def test_groups_that_divide_the_row_are_not_ragged() -> None:
