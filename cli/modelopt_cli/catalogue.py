@@ -111,7 +111,7 @@ def _layout(name: str) -> Entry:
     cls = registry.get("layouts", name)
     facts = {
         "read_by": cls.read_by,
-        "saves_bytes": "no" if cls.keeps_values else "yes",
+        "saves_bytes": "only by a cast" if cls.keeps_values else "yes",
         "file_in_a_folder": f"{cls.stem}.safetensors",
     }
     return Entry(name, cls.summary, facts)

@@ -42,7 +42,7 @@ def test_a_preset_has_what_it_sets(name: str) -> None:
 
 def test_layouts_say_who_reads_them() -> None:
     assert entry("layouts", "packed").facts["read_by"] == "modelopt restore"
-    assert entry("layouts", "dense").facts["saves_bytes"] == "no"
+    assert entry("layouts", "dense").facts["saves_bytes"] == "only by a cast"
 
 
 def test_formats_say_whether_they_are_written() -> None:
