@@ -128,8 +128,9 @@ def _refuse_codes(reader: Reader) -> None:
     strings = {key: value for own in reader.metadata.values() for key, value in own.items()}
     scheme = model.quantized_as(reader.infos, strings, reader.config)
     if scheme is not None:
+        said = scheme if reader.undecoded is None else f"{scheme}, {reader.undecoded}"
         raise UnsupportedError(
-            f"quantized by another tool, and not decoded here: {scheme}", where=str(reader.path)
+            f"quantized by another tool, and not decoded here: {said}", where=str(reader.path)
         )
 
 

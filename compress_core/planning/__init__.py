@@ -95,8 +95,12 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
         )
 
 
+_DECODED = ("compressed-tensors", "fp8", "fp8 in blocks", "modelopt", "modelopt (NVIDIA)")
+"""Schemes by the names of :func:`model.quantized_as` that there may be a reader for."""
+
+
 def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, "compressed-tensors"):
+    if scheme in (model.PACKED, *_DECODED):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

@@ -53,7 +53,7 @@ def test_formats_say_whether_they_are_written() -> None:
     ("kind", "name", "hint"),
     [
         ("pases", "prune", "did you mean passes?"),
-        ("schemes", "integer", "there are: passes, presets, layouts, formats"),
+        ("schemes", "integer", "there are: passes, presets, layouts, formats, conventions"),
         ("passes", "prun", "did you mean prune?"),
         ("layouts", "pakced", "did you mean packed?"),
         ("formats", "foldr", "did you mean folder?"),

@@ -47,6 +47,7 @@ def opened(stored: Reader) -> Reader | None:
             return _read(stored, config)
         except NotDecodedError as error:
             said = str(error)
+    stored.undecoded = said
     stored.notes = [*stored.notes, f"compressed-tensors, and not decoded here: {said}"]
     return None
 
