@@ -110,6 +110,9 @@ class Reader(ABC):
         files.
     :ivar errors: tensor name → the error that the file records for it.
     :ivar aliases: tensor → the tensor, earlier in the order, that it shares all its elements with.
+    :ivar described_in: files beside the weights that say what codes are, and would be wrong beside
+        decoded ones.
+    :ivar undecoded: of codes of another tool, what keeps them from being decoded here.
     :ivar notes: things worth telling (an index with a wrong total, a broken config.json).
     """
 
@@ -121,6 +124,8 @@ class Reader(ABC):
     forms: Mapping[str, Form] = MappingProxyType({})
     errors: Mapping[str, ErrorResult] = MappingProxyType({})
     aliases: Mapping[str, str] = MappingProxyType({})
+    described_in: Sequence[str] = ()
+    undecoded: str | None = None
     notes: Sequence[str]
 
     @abstractmethod

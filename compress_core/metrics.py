@@ -97,22 +97,28 @@ def observe(tile: Tile) -> Moments:
     """What a tile adds to the error of its tensor.
 
     The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in
-    the order of :mod:`compress_core.kernels.sums` over each grain.
+    the order of :mod:`compress_core.kernels.sums` over each grain. Elements that are NaN or
+    infinite are in no sum of a tensor that was cast; any other has no finite sum then.
     """
     import numpy as np
 
     from compress_core.kernels import floats
     from compress_core.kernels.sums import square_sum
 
-    code = tile.info.dtype.code
+    code, to = tile.info.dtype.code, tile.dtype.code
     stored = tile.stored()
     errors, references, largest = [], [], 0.0
     for first in tile.grains():
         before = floats.native(tile.raw[first : first + tile.grain], code)
         with np.errstate(over="ignore", invalid="ignore"):  # as in `square_sum`
-            difference = before - floats.native(stored[first : first + tile.grain], code)
+            difference = before - floats.native(stored[first : first + tile.grain], to)
+        reference = square_sum(before)
+        if not math.isfinite(reference) and tile.plain is not tile.raw:
+            known = np.isfinite(before)
+            difference[~known] = 0
+            reference = square_sum(np.where(known, before, before.dtype.type(0)))
         errors.append(square_sum(difference))
-        references.append(square_sum(before))
+        references.append(reference)
         largest = max(largest, float(np.abs(difference).max(initial=0.0)))
     return Moments(tuple(errors), tuple(references), largest, floats.count_zeros(stored))
 

@@ -55,8 +55,8 @@ class Layout(ABC):
         output is a checkpoint folder.
     :cvar serves_presets: whether it is what a checkpoint folder gets for a preset that it holds.
     :cvar records_inputs: whether it tells servers what to do with the inputs of layers.
-    :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets
-        smaller.
+    :cvar keeps_values: whether it stores plain values of whatever the passes make, so that codes
+        and zeros save nothing.
     """
 
     id: ClassVar[str]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core import registry
+from compress_core.dtypes import DType
 from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
 from compress_core.fitting import RULES, SEARCHES, Fitting
@@ -159,17 +160,17 @@ class Quantize(Pass):
         given = {name: self._setting(name) for name in _OF_SCHEMES}
         return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
 
-    def _scheme(self, info: TensorInfo, limits: Limits | None = None) -> Scheme:
-        usual = self._class.asked(self._wanted(info.dtype.code))
+    def _scheme(self, dtype: DType, limits: Limits | None = None) -> Scheme:
+        usual = self._class.asked(self._wanted(dtype.code))
         if limits is None:
             return usual
         if limits.scales_as_weights:
-            scales = "F32" if info.dtype.bits > 32 else info.dtype.code
+            scales = "F32" if dtype.bits > 32 else dtype.code
         elif usual.parameters()["scale"].dtype not in limits.scale_dtypes:
             scales = limits.scale_dtypes[0]
         else:
             return usual
-        return self._class.asked(self._wanted(info.dtype.code, scales))
+        return self._class.asked(self._wanted(dtype.code, scales))
 
     @property
     def meant_for(self) -> str | None:
@@ -182,11 +183,12 @@ class Quantize(Pass):
                 f"two passes quantize {info.name}",
                 hint="give each its own match, or one pass rules",
             )
-        scheme = self._scheme(info, limits)
+        scheme = self._scheme(form.dtype, limits)
         reason = _unfit(scheme, info, limits)
         if reason is not None:
             return Refusal(info.name, reason, _fitting_size(scheme, info))
-        return replace(form, scheme=scheme, moved=False, inputs=self._inputs)
+        # a cast that is open changes no value: codes are decoded to the dtype that is certain
+        return replace(form, scheme=scheme, moved=False, inputs=self._inputs, maybe=None)
 
     @property
     def _inputs(self) -> str | None:
@@ -194,14 +196,14 @@ class Quantize(Pass):
         return None if named == "none" else named
 
     def group(self, info: TensorInfo) -> str | None:
-        return info.name if self._scheme(info).surveys else None
+        return info.name if self._scheme(info.dtype).surveys else None
 
     def row_multiple(self, info: TensorInfo) -> int:
-        return self._scheme(info).row_multiple(info.matrix[1])
+        return self._scheme(info.dtype).row_multiple(info.matrix[1])
 
     def joins(self, info: TensorInfo) -> bool:
         # one figure for all blocks, which the kernels of servers have once a matrix
-        return any(kind.whole for kind in self._scheme(info).parameters().values())
+        return any(kind.whole for kind in self._scheme(info.dtype).parameters().values())
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         scheme = targets[0].form.scheme

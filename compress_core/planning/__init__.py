@@ -51,7 +51,7 @@ def make_plan(
     refuse_idle_steps(decision, tensors.values())
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
-    plan = plan if plan.touched() else _as_copy(plan)
+    plan = _as_plain(plan)
     plan.notes.extend((*tie_notes(plan), *_remarks(plan)))
     return plan
 
@@ -67,9 +67,12 @@ def _remarks(plan: Plan) -> list[str]:
     return said
 
 
-def _as_copy(plan: Plan) -> Plan:
-    """A plan that changes nothing: its files keep the names that every loader looks for."""
-    if plan.spec.pipeline.steps:
+def _as_plain(plan: Plan) -> Plan:
+    """Of a plan with plain values alone, files that keep the names that loaders look for."""
+    forms = [one.form for one in plan.touched()]
+    if any(form.scheme is not None or form.sparsity is not None for form in forms):
+        return plan
+    if plan.spec.pipeline.steps and not forms:
         plan.notes.append("no tensor is selected: the output is a copy")
     if plan.spec.output.layout == "auto":
         return replace(plan, layout=make_layout("dense"))
@@ -92,8 +95,12 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
         )
 
 
+_DECODED = ("compressed-tensors", "fp8", "fp8 in blocks", "modelopt", "modelopt (NVIDIA)")
+"""Schemes by the names of :func:`model.quantized_as` that there may be a reader for."""
+
+
 def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, "compressed-tensors"):
+    if scheme in (model.PACKED, *_DECODED):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

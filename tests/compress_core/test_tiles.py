@@ -48,7 +48,7 @@ def bits(array: NDArray[Any]) -> bytes:
 @pytest.mark.parametrize("code", CODES)
 def test_a_new_tile_is_what_stands_in_the_file(code: str) -> None:
     tile = tile_of(VALUES, code)
-    assert tile.as_in_file
+    assert tile.plain is tile.raw
     assert (tile.start, tile.stop) == (4, 6)
     assert bits(tile.values) == bits(VALUES)
     assert bits(tile.stored()) == bits(tile.raw)
@@ -60,7 +60,7 @@ def test_pruning_zeroes_masked_elements_and_leaves_the_others_bit_for_bit(code: 
     before = bits(tile.raw)
     assert tile.values[0, 0] == 1.5
     tile.prune(MASK)
-    assert tile.as_in_file
+    assert tile.plain is tile.raw
     expected = np.where(MASK, np.float32(0), VALUES)
     assert bits(tile.values) == bits(expected)
     assert bits(tile.stored()) == bits(floats.narrow(expected, code))
@@ -93,7 +93,7 @@ def test_codes_give_the_values_and_are_rounded_once_to_the_original_dtype(
     before = bits(tile.raw)
     codes = quantized(tile, scheme)
     tile.quantize(codes)
-    assert not tile.as_in_file
+    assert tile.plain is None
     decoded = scheme.decode(codes.codes, codes.parameters)
     assert bits(tile.values) == bits(decoded)
     assert bits(tile.stored()) == bits(floats.narrow(decoded, code))
@@ -138,7 +138,7 @@ def test_moved_values_take_the_place_of_codes_and_stay_masked() -> None:
     before = bits(moved)
     tile.move(moved)
     assert tile.codes is None
-    assert not tile.as_in_file
+    assert tile.plain is None
     expected = np.where(MASK, np.float32(0), moved)
     assert bits(tile.values) == bits(expected)
     assert bits(tile.stored()) == bits(floats.narrow(expected, "BF16"))

@@ -152,8 +152,8 @@ class Tensor:
         self.sparsity = form["sparsity"]
         self.kept = kept
         self.parts = parts
-        if len(self.shape) == 1:
-            self.rows, self.columns = 1, self.shape[0]
+        if len(self.shape) < 2:
+            self.rows, self.columns = 1, math.prod(self.shape)
         elif len(self.shape) == 3 and "experts" in name.split("."):
             self.rows, self.columns = self.shape[0] * self.shape[1], self.shape[2]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,8 +144,10 @@ class FolderWriter(Writer):
             return SideFiles()
         found = side_files(self._source.path)
         read = {*self._source.shards.values(), *(naming.index for naming in NAMINGS)}
-        self.left_out = [path for path in found.left_out if path not in read]
-        return found
+        wrong = [name for name in self._source.described_in if Path(name) in found.copied]
+        self.left_out = [*(path for path in found.left_out if path not in read), *wrong]
+        copied = {path: size for path, size in found.copied.items() if str(path) not in wrong}
+        return replace(found, copied=copied)
 
     def _own_config(self) -> str | None:
         """``config.json`` where it is to say something else than the source's."""

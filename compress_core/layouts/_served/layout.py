@@ -68,7 +68,7 @@ class ServedLayout(Layout):
 
     def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:
         if form.scheme is None:
-            return {info.name: PartSpec(info.dtype.code, info.shape, "rows")}
+            return {info.name: PartSpec(form.dtype.code, info.shape, "rows")}
         local = self._storing(form).parts(info.matrix, form.scheme)
         return {_part(info, name): spec for name, spec in local.items()}
 

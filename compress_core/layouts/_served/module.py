@@ -85,6 +85,17 @@ class Module:
         gather_box(source, first * found.itemsize, axes, 0, found.reshape(-1))
         return found
 
+    def floats_of_blocks(
+        self, local: str, start: int, stop: int, code: str | None = None
+    ) -> NDArray[np.float32]:
+        """Floats of some rows of the weight, from a part with one row for each row of blocks."""
+        import numpy as np
+
+        high = self.rows_of_block
+        first, last = start // high, -(-stop // high)
+        found = np.repeat(self.floats(local, first, last, code), high, axis=0)
+        return found[start - first * high : stop - first * high]
+
     def check(self, expected: Mapping[str, PartSpec]) -> None:
         """Whether all parts are there, with these dtypes and shapes.
 

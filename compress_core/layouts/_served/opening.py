@@ -30,8 +30,14 @@ def open_coded(
         with located(stored.path):
             return ServedReader(stored, coded(), recorder, before, left_out)
     except NotDecodedError as error:
-        stored.notes = [*stored.notes, f"{recorder.layout}, and not decoded here: {error}"]
+        not_decoded(stored, recorder.layout, str(error))
         return None
+
+
+def not_decoded(stored: Reader, kind: str, said: str) -> None:
+    """Say of codes of what kind they are, and why they are not decoded here."""
+    stored.undecoded = said
+    stored.notes = [*stored.notes, f"{kind}, and not decoded here: {said}"]
 
 
 def open_recorded(stored: Reader, recorder: Recorder) -> Reader | None:

@@ -24,7 +24,7 @@ VERSION = 1
 class Record:
     """What files record of their tensors.
 
-    :ivar dtypes: tensor → its dtype before.
+    :ivar dtypes: tensor → the dtype that it is decoded to.
     :ivar errors: tensor → its sums.
     :ivar aliases: other name → the tensor that it stood for.
     :ivar config: values of ``config.json`` before, where they are others now.
@@ -66,7 +66,7 @@ class Recorder:
             "version": VERSION,
             "tool": tool,
             "spec": dict(spec),
-            "tensors": {name: info.dtype.code for name, (info, _) in touched.items()},
+            "tensors": {name: form.dtype.code for name, (_, form) in touched.items()},
         }
         record |= {"aliases": dict(aliases)} if aliases else {}
         record |= {"config": dict(config)} if config else {}
