@@ -20,7 +20,13 @@ from compress_core.atomic import (
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.errors import OutputError, OutputExistsError
 from compress_core.formats.folder.config import CONFIG, config_text, read_config
-from compress_core.formats.folder.contents import NAMINGS, SideFiles, first_foreign, side_files
+from compress_core.formats.folder.contents import (
+    DESCRIPTIONS,
+    NAMINGS,
+    SideFiles,
+    first_foreign,
+    side_files,
+)
 from compress_core.formats.folder.index import index_name, index_text, is_shard_name
 from compress_core.inputs import InputFile
 
@@ -143,6 +149,8 @@ class FolderWriter(Writer):
         if not self.copy_side_files or not self._source.path.is_dir():
             return SideFiles()
         found = side_files(self._source.path)
+        if self._source.forms:
+            found = _without(found, DESCRIPTIONS)
         read = {*self._source.shards.values(), *(naming.index for naming in NAMINGS)}
         wrong = [name for name in self._source.described_in if Path(name) in found.copied]
         self.left_out = [*(path for path in found.left_out if path not in read), *wrong]
@@ -168,6 +176,13 @@ class FolderWriter(Writer):
 
 def _index_of(files: Sequence[FilePlan]) -> str:
     return index_name([str(plan.name) for plan in files])
+
+
+def _without(found: SideFiles, names: Sequence[str]) -> SideFiles:
+    """What goes along but for files of these names: codes that they describe are decoded."""
+    gone = [path for path in found.copied if str(path) in names]
+    copied = {path: size for path, size in found.copied.items() if path not in gone}
+    return SideFiles(copied, (*found.left_out, *map(str, gone)))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -102,6 +102,19 @@ def test_columns_in_an_order_of_their_own_name_their_groups(tmp_path: Path) -> N
         assert {str(form) for form in reader.forms.values()} == {"int4 g8 asym"}
 
 
+def test_another_description_of_codes_does_not_go_along_with_plain_weights(tmp_path: Path) -> None:
+    path = folder(tmp_path / "m", Stored().arrays, config())
+    for name in ("quantize_config.json", "tokenizer.json"):
+        (path / name).write_text("{}", encoding="utf-8")
+    report = restore(path, tmp_path / "out")
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+    assert any("quantize_config.json" in note for note in report.notes)
+
+
 def test_without_an_order_groups_need_not_be_named(tmp_path: Path) -> None:
     stored = Stored()
     del stored.arrays["0.fc.g_idx"]
