@@ -57,7 +57,7 @@ class Quantize(Pass):
         int,
         choices=("channel", "tensor"),
         minimum=1,
-        otherwise="channel; nf4 64, mxfp4 32, nvfp4 16",
+        otherwise="channel; affine and nf4 64, mxfp4 and mxfp8 32, nvfp4 16",
     )
     symmetric: bool | None = option("no zero point", bool, otherwise="true")
     center: str | None = option(
@@ -141,14 +141,20 @@ class Quantize(Pass):
         found: type[Scheme] = registry.get("schemes", self._named)
         return found
 
-    def _wanted(self, dtype: str, scales: str | None = None) -> Wanted:
+    def _wanted(self, dtype: str) -> Wanted:
         given = {name: self._setting(name) for name in _OF_SCHEMES}
-        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
+        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype)
 
     def _scheme(self, info: TensorInfo, limits: Limits | None = None) -> Scheme:
-        as_weights = limits is not None and limits.scales_as_weights
-        scales = "F32" if info.dtype.bits > 32 else info.dtype.code
-        return self._class.asked(self._wanted(info.dtype.code, scales if as_weights else None))
+        wanted = self._wanted(info.dtype.code)
+        if limits is not None:
+            scales = "F32" if info.dtype.bits > 32 else info.dtype.code
+            wanted = replace(
+                wanted,
+                scales=scales if limits.scales_as_weights else None,
+                global_scale=limits.global_scale,
+            )
+        return self._class.asked(wanted)
 
     @property
     def meant_for(self) -> str | None:
@@ -184,7 +190,7 @@ class Quantize(Pass):
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         scheme = targets[0].form.scheme
-        if scheme is None:
+        if scheme is None or not scheme.surveys:
             return None
         if isinstance(found, TensorFit):
             return found.next()
