@@ -108,7 +108,7 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
         # neither a limit nor the name of a report may change the bytes that they are about
         done = replace(plan.spec, gates=(), report=())
         strings |= plan.layout.metadata(
-            touched, aliases, done.config(), version, plan.source.config
+            touched, aliases, done.config(), version, plan.source.config, strings
         )
     return FilePlan(file_name, parts, strings)
 

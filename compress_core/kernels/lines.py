@@ -9,7 +9,7 @@ Arrays of the search are (width, groups), as in :mod:`compress_core.kernels.sear
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,29 +31,34 @@ _SHARES = {1: (0.4, 13), 2: (0.4, 13), 3: (0.55, 10), 4: (0.7, 8), 5: (0.8, 6)}
 _SHARES_ABOVE = (0.9, 4)
 
 
-def mlx_line(low: Floats, high: Floats, top: int) -> tuple[Floats, Floats]:
+def mlx_line(low: Floats, high: Floats, top: int, *, negative: bool) -> tuple[Floats, Floats]:
     """Scale and bias of groups with these extremes, before they are rounded to their dtype.
 
     Source: ``quantize`` of MLX 0.32, whose arithmetic is float32 for every dtype of weights. Where
-    the range is more than float32 holds, its step is taken in float64.
+    float32 does not hold the range its step is taken in float64, and the step stays as it is where
+    float32 does not hold the number of steps.
+
+    :param negative: whether scales may be negative; if not, the bias is always the minimum.
     """
-    below = np.abs(low) > np.abs(high)
+    below = (np.abs(low) > np.abs(high)) | (not negative)
     with np.errstate(over="ignore"):
         step = np.subtract(high, low, dtype=np.float32) / np.float32(top)
     step = np.where(np.isinf(step), (high.astype(np.float64) - low) / top, step)
     step = np.maximum(step.astype(np.float32), _LEAST_STEP)
     scale = np.where(below, step, -step)
     edge = np.where(below, low, high)
-    steps = np.rint(edge / scale)
-    whole = steps != 0
-    exact = np.divide(edge, steps, out=scale.copy(), where=whole)
-    return exact, np.where(whole, edge, np.float32(0))
+    with np.errstate(over="ignore"):
+        steps = np.rint(edge / scale)
+    exact = np.divide(edge, steps, out=scale.copy(), where=(steps != 0) & np.isfinite(steps))
+    return exact, np.where(steps == 0, np.float32(0), edge)
 
 
-def line_codes(values: Floats, scale: Floats, bias: Floats, top: np.float32) -> Floats:
+def line_codes(
+    values: Floats, scale: Floats | np.float32, bias: Floats | np.float32, top: np.float32
+) -> Floats:
     """The nearest code of each value, as a whole float; all broadcast."""
     with np.errstate(over="ignore"):
-        steps = values - bias
+        steps: Floats = values - bias
         steps /= scale
     np.rint(steps, out=steps)
     np.clip(steps, 0, top, out=steps)
@@ -76,11 +81,13 @@ class Line:
     scale: Floats
     bias: Floats
 
+    def of(self, groups: slice) -> Line:
+        """That of some groups."""
+        return Line(self.scale[groups], self.bias[groups])
+
     def where(self, wins: NDArray[np.bool_], other: Line) -> Line:
         """``other`` where it wins."""
-        return Line(
-            np.where(wins, other.scale, self.scale), np.where(wins, other.bias, self.bias)
-        )
+        return Line(np.where(wins, other.scale, self.scale), np.where(wins, other.bias, self.bias))
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,10 @@ class Groups:
         return column_sum(counted, dtype)
 
     @property
-    def count(self) -> NDArray[Any]:
+    def count(self) -> Doubles:
         """How many of a group count; at least 1."""
-        width, groups = self.values.shape
-        if self.kept is None:
-            return np.full(groups, max(width, 1), np.float64)
-        return np.maximum(np.count_nonzero(self.kept, axis=0), 1).astype(np.float64)
+        kept = np.broadcast_to(True, self.values.shape) if self.kept is None else self.kept
+        return np.maximum(np.count_nonzero(kept, axis=0), 1).astype(np.float64)
 
     def codes(self, line: Line) -> Floats:
         """The nearest codes on a line."""
@@ -143,37 +148,41 @@ class Groups:
 def best_line(
     values: Floats,
     kept: NDArray[np.bool_] | None,
-    line: Line,
+    lines: Sequence[Line],
     bits: int,
     dtype: str,
     *,
     negative: bool,
 ) -> Line:
-    """A line with no more squared error than ``line``.
+    """A line with no more squared error than any of ``lines``, for each group.
 
     :param values: (width, groups); zero where ``kept`` is false.
     :param negative: whether scales may be negative: the bias is then at either end of the range.
     """
-    groups = Groups(values, kept, np.float32(2**bits - 1), dtype)
+    best = lines[0]
     if not values.size:
-        return line
+        return best
+    groups = Groups(values, kept, np.float32(2**bits - 1), dtype)
     start = _started(groups, bits)
     starts = [start, _mirrored(start, groups)] if negative else [start]
-    best, least = line, groups.error(line, groups.codes(line))
-    for one in starts:
-        for tried in _polished(groups, one):
-            error = groups.error(tried, groups.codes(tried))
-            wins = error < least
-            best, least = best.where(wins, tried), np.where(wins, error, least)
+    least = np.full(best.scale.shape, np.inf)
+    for tried in (*lines, *(line for one in starts for line in _polished(groups, one))):
+        error = groups.error(tried, groups.codes(tried))
+        wins = error < least
+        best, least = best.where(wins, tried), np.where(wins, error, least)
     return best
 
 
 def _started(groups: Groups, bits: int) -> Line:
     """The regression of the best of several ranges, in the dtype in which it is stored."""
     low, high = _extremes(groups)
-    middle, half = low / 2 + high / 2, high / 2 - low / 2
-    half = np.where(half == 0, np.float32(1), half)
-    units = (groups.values - middle) / half
+    two = np.float32(2)
+    middle: Floats = low / two + high / two
+    reach = high / two - low / two
+    half: Floats = np.where(reach > 0, reach, np.float32(1))
+    units: Floats = (groups.values - middle) / half
+    if groups.kept is not None:
+        units[~groups.kept] = 0
     count = groups.count.astype(np.float32)
     most = np.full(half.shape, -1, np.float32)
     begin, step = -np.ones_like(half), np.full_like(half, 2 / groups.top)

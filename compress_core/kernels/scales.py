@@ -17,6 +17,13 @@ SMALLEST = {
 }
 _LARGEST = {"F16": floats.F16_MAX, "BF16": floats.BF16_MAX, "F32": floats.F32_MAX}
 
+# only distances from a mean are larger than float32, and the lowest value of symmetric codes
+_BEYOND_FLOAT32 = {
+    "scale": "pass --center none",
+    "mean": "pass --center none",
+    "bias": "pass --scheme affine",
+}
+
 
 def stored_scale(
     scale: NDArray[np.float32], dtype: str, *, upwards: bool = False, of_zero: float = 1
@@ -62,9 +69,7 @@ def microscale(largest: NDArray[np.float32], exponent: int) -> NDArray[np.float3
     return floats.widen(raw, "F8_E8M0")
 
 
-def covering_microscale(
-    largest: NDArray[np.float32], most: np.float32
-) -> NDArray[np.float32]:
+def covering_microscale(largest: NDArray[np.float32], most: np.float32) -> NDArray[np.float32]:
     """The least power of two whose product with ``most`` reaches the largest magnitude of a group.
 
     As MLX (0.32, ``quantize``) computes it, 2^⌈log2(largest / most)⌉ in float32: where the quotient
@@ -106,7 +111,6 @@ def _rounded(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.f
 
 def _checked(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
     if values.size and not np.abs(values).max() <= _LARGEST[dtype]:
-        # only distances from a mean are larger than float32
-        hint = "pass --center none" if dtype == "F32" else "pass --scale-dtype f32"
+        hint = _BEYOND_FLOAT32[noun] if dtype == "F32" else "pass --scale-dtype f32"
         raise UnsupportedError(f"a {noun} of its groups does not fit {dtype}", hint=hint)
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from compress_core.errors import FormatError, UsageError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.lines import Line
+
 GROUP = 64
 
 
@@ -28,8 +30,7 @@ GROUP = 64
 class Affine(Scheme):
     """``value = scale · code + bias``, rounded once to float32; codes are 0 … 2^b − 1.
 
-    Scale and bias are floats of one dtype, so that 0 need not be among the values. Pruned elements
-    count as zeros in the formulas, and not at all in a search.
+    Scale and bias are floats of one dtype, so that 0 need not be among the values.
 
     By the rule ``absmax``: ``bias = min``, ``scale = (max − bias) / (2^b − 1)``, and codes are
     ``rint((w − bias) / scale)`` with both as stored.
@@ -85,7 +86,7 @@ class Affine(Scheme):
 
     @property
     def _top(self) -> int:
-        return 2**self.bits - 1
+        return (1 << self.bits) - 1
 
     def observe(
         self,
@@ -96,10 +97,13 @@ class Affine(Scheme):
     ) -> Parameters:
         import numpy as np
 
-        rows, groups, width = values.shape
-        if not width:
-            return {name: np.zeros((rows, groups), np.float32) for name in self.reductions}
-        return {"low": values.min(axis=2), "high": values.max(axis=2)}
+        if kept is None and values.shape[2]:
+            return {"low": values.min(axis=2), "high": values.max(axis=2)}
+        counts = np.broadcast_to(True if kept is None else kept, values.shape)
+        low = values.min(axis=2, initial=np.inf, where=counts)
+        high = values.max(axis=2, initial=-np.inf, where=counts)
+        none = low > high
+        return {"low": np.where(none, 0, low), "high": np.where(none, 0, high)}
 
     def conclude(
         self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
@@ -111,9 +115,11 @@ class Affine(Scheme):
 
         low, high = statistics["low"], statistics["high"]
         if fitting.rule == "mlx":
-            scale, bias = mlx_line(low, high, self._top)
-            rounded = nearest_scale(scale, self.scale_dtype)
-            return {"scale": rounded, "bias": stored_bias(bias, self.scale_dtype)}
+            scale, bias = mlx_line(low, high, self._top, negative=fitting.negative_scale)
+            return {
+                "scale": nearest_scale(scale, self.scale_dtype),
+                "bias": stored_bias(bias, self.scale_dtype),
+            }
         bias = stored_bias(low, self.scale_dtype)
         reach = np.maximum(high.astype(np.float64) - bias, 0)
         scale = stored_scale((reach / self._top).astype(np.float32), self.scale_dtype)
@@ -128,26 +134,32 @@ class Affine(Scheme):
     ) -> Parameters:
         import numpy as np
 
-        from compress_core.kernels.lines import Line, best_line
+        from compress_core.kernels.lines import best_line
         from compress_core.kernels.search import chunks
 
         flat = values.reshape(-1, values.shape[2])
         stays = None if kept is None else np.broadcast_to(kept, values.shape).reshape(flat.shape)
-        scale, bias = (found[name].reshape(-1).copy() for name in ("scale", "bias"))
+        lines = [_line(one) for one in (found, self._positive(values, kept, fitting))]
+        scale, bias = lines[0].scale.copy(), lines[0].bias.copy()
         for part in chunks(*flat.shape):
-            own = np.ascontiguousarray(flat[part].T)
-            counted = None if stays is None else np.ascontiguousarray(stays[part].T)
-            line = best_line(
-                own,
-                counted,
-                Line(scale[part], bias[part]),
+            best = best_line(
+                np.ascontiguousarray(flat[part].T),
+                None if stays is None else np.ascontiguousarray(stays[part].T),
+                [line.of(part) for line in lines],
                 self.bits,
                 self.scale_dtype,
                 negative=fitting.negative_scale,
             )
-            scale[part], bias[part] = line.scale, line.bias
+            scale[part], bias[part] = best.scale, best.bias
         shape = found["scale"].shape
         return {"scale": scale.reshape(shape), "bias": bias.reshape(shape)}
+
+    def _positive(
+        self, values: NDArray[np.float32], kept: NDArray[np.bool_] | None, fitting: Fitting
+    ) -> Parameters:
+        """What the formula gives where scales may not be negative."""
+        statistics = self.observe(0, values, kept, {})
+        return self.conclude(0, statistics, {}, replace(fitting, negative_scale=False))
 
     def encode(
         self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
@@ -155,15 +167,32 @@ class Affine(Scheme):
         import numpy as np
 
         from compress_core.kernels.groups import grouped, ungrouped
-        from compress_core.kernels.lines import line_codes, mlx_line
+        from compress_core.kernels.lines import line_codes
 
         columns = values.shape[1]
         work = grouped(values, self.width(columns))
-        scale, bias = parameters["scale"], parameters["bias"]
+        scale, bias = parameters["scale"][:, :, None], parameters["bias"][:, :, None]
         if fitting.rule == "mlx" and not fitting.searches and work.size:
-            scale, bias = mlx_line(work.min(axis=2), work.max(axis=2), self._top)
-        codes = line_codes(work, scale[:, :, None], bias[:, :, None], np.float32(self._top))
+            scale = self._unrounded(work, parameters, fitting)[:, :, None]
+        codes = line_codes(work, scale, bias, np.float32(self._top))
         return ungrouped(codes.astype(np.uint8), columns)
+
+    def _unrounded(
+        self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting
+    ) -> NDArray[np.float32]:
+        """The scales whose codes MLX takes: those that were not rounded yet.
+
+        Where zeros of pruned elements widen the range of a group, it is the scale as stored.
+        """
+        import numpy as np
+
+        from compress_core.kernels.lines import mlx_line
+        from compress_core.kernels.scales import nearest_scale
+
+        low, high = values.min(axis=2), values.max(axis=2)
+        scale, _ = mlx_line(low, high, self._top, negative=fitting.negative_scale)
+        stored: NDArray[np.float32] = parameters["scale"]
+        return np.where(nearest_scale(scale, self.scale_dtype) == stored, scale, stored)
 
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
         from compress_core.kernels.groups import grouped, ungrouped
@@ -182,3 +211,9 @@ class Affine(Scheme):
         zero = np.zeros_like(parameters["scale"])
         codes = line_codes(zero, parameters["scale"], parameters["bias"], np.float32(self._top))
         return spread(codes.astype(np.uint8), self.width(columns), columns)
+
+
+def _line(parameters: Parameters) -> Line:
+    from compress_core.kernels.lines import Line
+
+    return Line(parameters["scale"].reshape(-1), parameters["bias"].reshape(-1))

@@ -22,7 +22,7 @@ from tests.contracts.promises import LAYOUTS as FOUND
 from tests.contracts.promises import check_tensor, output_of, place
 
 LAYOUTS = registry.names("layouts")
-INFO = TensorInfo("a.weight", DTYPES["F32"], (33, 48), 33 * 48 * 4)
+INFO = TensorInfo("a.weight", DTYPES["F32"], (33, 64), 33 * 64 * 4)
 
 
 def _entries(prunes: bool) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Layout → what it takes."""
     rng = np.random.default_rng(9)
     arrays = {
-        f"{code}.weight": (rng.standard_normal((33, 48)) * 0.1 + 0.05).astype(zoo.CODES[code])
+        f"{code}.weight": (rng.standard_normal((33, 64)) * 0.1 + 0.05).astype(zoo.CODES[code])
         for code in zoo.FLOATS
     }
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from compress_core.container import PartSpec, Piece, Rows
 from compress_core.layouts._served.record import ERRORS_KEY, Recorder
-from compress_core.layouts.base import Checkpoint, Layout
+from compress_core.layouts.base import NOTHING, Checkpoint, Layout
 from compress_core.recorded import errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import Form, Refusal, TensorInfo
@@ -88,10 +88,13 @@ class ServedLayout(Layout):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
+        recorder = Recorder(self.id)
         before = self.config_before(config or {}, touched)
-        recorded = Recorder(self.id).describe(touched, aliases, spec, version, before)
-        return {"format": self.format} | recorded
+        recorded = recorder.describe(touched, aliases, spec, version, before)
+        kept = recorder.describe_format(strings, self.format)
+        return {"format": self.format} | recorded | kept
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         rows = ((s.error_square, s.reference_square, s.max_abs, s.zeros) for s in stats)

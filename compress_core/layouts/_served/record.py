@@ -17,6 +17,9 @@ from compress_core.recorded import Sums, errors_text, parsed, read_errors
 from compress_core.tensors import Form, TensorInfo
 
 ERRORS_KEY = "modelopt.errors"
+FORMAT_KEY = "modelopt.format"
+_FORMAT = "format"
+_USUAL = "pt"  # what nearly all files of plain weights say, or nothing
 VERSION = 1
 
 
@@ -88,13 +91,26 @@ class Recorder:
                 self._adopt(found, parsed(strings[self.key], self.key), strings)
         return found
 
+    def describe_format(self, before: Mapping[str, str], written: str) -> dict[str, str]:
+        """The string ``format`` of a file of the input, if ``written`` takes the place of it.
+
+        :param before: metadata of the input; without ``format`` it is recorded as empty.
+        """
+        said = before.get(_FORMAT, "")
+        return {} if written in (_USUAL, said) else {FORMAT_KEY: said}
+
     def without(self, files: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-        """The metadata of all files but for the record."""
-        own = (self.key, ERRORS_KEY)
-        return {
-            file: {key: said for key, said in strings.items() if key not in own}
-            for file, strings in files.items()
-        }
+        """The metadata of all files as they were: without the record."""
+        return {file: self._without(strings) for file, strings in files.items()}
+
+    def _without(self, strings: Mapping[str, str]) -> dict[str, str]:
+        own = (self.key, ERRORS_KEY, FORMAT_KEY)
+        found = {key: said for key, said in strings.items() if key not in own}
+        before = strings.get(FORMAT_KEY)
+        if before is None:
+            return found
+        found.pop(_FORMAT, None)
+        return found | ({_FORMAT: before} if before else {})
 
     def _adopt(self, found: Record, record: Any, strings: Mapping[str, str]) -> None:
         if not isinstance(record, dict) or record.get("version") != VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -50,14 +51,14 @@ class CodedWeight:
         """Rows, decoded in float32 and rounded once to the original dtype."""
         from compress_core.kernels.floats import narrow
 
-        codes = self.decoding.codes(self.module, self.scheme, self.info.shape[1], start, stop)
+        codes = self.decoding.codes(self.module, self.scheme, self.info.matrix[1], start, stop)
         parameters = self.decoding.parameters(self.module, self.scheme, start, stop)
         return narrow(self.scheme.decode(codes, parameters), self.info.dtype.code)
 
 
-def weight_info(module: str, dtype: DType, shape: tuple[int, int]) -> TensorInfo:
+def weight_info(module: str, dtype: DType, shape: tuple[int, ...]) -> TensorInfo:
     """The weight of a layer, before it was stored as codes."""
-    return TensorInfo(f"{module}.weight", dtype, shape, shape[0] * shape[1] * dtype.bits // 8)
+    return TensorInfo(f"{module}.weight", dtype, shape, math.prod(shape) * dtype.bits // 8)
 
 
 def usual_dtype(stored: Reader, scales: Collection[str]) -> DType:

@@ -178,4 +178,4 @@ def test_a_scale_of_either_sign_saturates(dtype: str) -> None:
     ],
 )
 def test_a_power_of_two_for_the_largest_magnitude(largest: float, scale: float) -> None:
-    assert microscale(one(largest)).tolist() == [[scale]]
+    assert microscale(one(largest), 2).tolist() == [[scale]]

@@ -9,12 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_core.container import Once, Piece, Rows
+from compress_core.layouts._served.words import pack_words, unpack_words
 from compress_core.layouts.compressed_tensors.bytes_of_codes import FloatBytes, IntegerBytes
-from compress_core.layouts.compressed_tensors.packed_integers import (
-    PackedIntegers,
-    pack_words,
-    unpack_words,
-)
+from compress_core.layouts.compressed_tensors.packed_integers import PackedIntegers
 from compress_core.layouts.compressed_tensors.small_floats import Mxfp4Pairs, Nvfp4Pairs
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.schemes.base import Scheme
