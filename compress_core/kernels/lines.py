@@ -112,7 +112,7 @@ class Groups:
     def count(self) -> Doubles:
         """How many of a group count; at least 1."""
         kept = np.broadcast_to(True, self.values.shape) if self.kept is None else self.kept
-        return np.maximum(np.count_nonzero(kept, axis=0), 1).astype(np.float64)
+        return np.asarray(np.maximum(np.count_nonzero(kept, axis=0), 1), np.float64)
 
     def codes(self, line: Line) -> Floats:
         """The nearest codes on a line."""

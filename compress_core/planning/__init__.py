@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from compress_core import model
+from compress_core import model, registry
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
@@ -93,7 +93,7 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
 
 
 def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, "compressed-tensors"):
+    if scheme in (model.PACKED, *registry.names("layouts")):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

@@ -183,7 +183,8 @@ class Tensor:
             return ["plain"]
         names = []
         if self.scheme is None or (
-            self.scheme["scheme"] != "binary" and self.scheme.get("center") != "mean"
+            self.scheme["scheme"] not in ("binary", "affine")
+            and self.scheme.get("center") != "mean"
         ):
             names.append("plain")
         if self.sparsity in ("row", "column"):
@@ -240,7 +241,9 @@ class Tensor:
             found["zero_point"] = ("U8", (rows, upwards(groups * self.scheme["bits"], 8)))
         if self.scheme.get("center") == "mean":
             found["mean"] = (self.scheme["scale_dtype"], (rows, groups))
-        if self.scheme["scheme"] == "nvfp4":
+        if self.scheme["scheme"] == "affine":
+            found["bias"] = (self.scheme["scale_dtype"], (rows, groups))
+        if self.scheme["scheme"] == "nvfp4" and self.scheme.get("global_scale", True):
             found["global_scale"] = ("F32", (1, 1))
         return found
 
@@ -326,6 +329,9 @@ class Tensor:
     def formula(self, code: int, row: int, column: int) -> np.float32:
         group = 0 if self.scheme["group_size"] == "tensor" else column // self.group_width()
         with np.errstate(over="ignore"):
+            if self.scheme["scheme"] == "affine":
+                scale, bias = (float(self.part(name)[row, group]) for name in ("scale", "bias"))
+                return np.float32(code * scale + bias)
             if self.scheme["scheme"] in ("integer", "binary"):
                 value = self.of_integers(code, row, group)
             else:
@@ -349,8 +355,10 @@ class Tensor:
     def unit(self, row: int, group: int) -> np.float32:
         """What a number of 1 stands for."""
         scale = self.part("scale")[row, group]
-        if self.scheme["scheme"] == "mxfp4":
+        if self.scheme["scheme"] in ("mxfp4", "mxfp8"):
             return np.float32(2.0 ** (int(scale) - 127))
+        if self.scheme["scheme"] == "nvfp4" and not self.scheme.get("global_scale", True):
+            return e4m3(int(scale))
         if self.scheme["scheme"] == "nvfp4":
             return np.float32(e4m3(int(scale)) / self.part("global_scale")[0, 0])
         return np.float32(scale)
@@ -361,7 +369,7 @@ class Tensor:
             return np.float32(code - 1)
         if name == "nf4":
             return np.float32(NF4[code])
-        if name == "fp8-block":
+        if name in ("fp8-block", "mxfp8"):
             return e4m3(code)
         if name == "fp8":
             return e4m3(code) if self.scheme["element"] == "e4m3" else e5m2(code)

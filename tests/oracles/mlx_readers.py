@@ -90,9 +90,7 @@ def written_by_mlx(
     from mlx_lm.utils import load_model, quantize_model, save_config, save_model
 
     model, config = load_model(source)
-    model, config = quantize_model(
-        model, config, group, bits, mode=mode, quant_predicate=predicate
-    )
+    model, config = quantize_model(model, config, group, bits, mode=mode, quant_predicate=predicate)
     save_model(target, model)
     save_config(config, target / "config.json")
     return target

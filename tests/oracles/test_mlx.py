@@ -112,9 +112,7 @@ def test_mlx_lm_loads_it_and_mlx_decodes_what_restore_writes(
 
 
 def test_a_tied_head_has_no_data_of_its_own(models: dict[str, Path], tmp_path: Path) -> None:
-    folder = compressed(
-        models["f32, tied, sharded"], tmp_path / "out", OPTIONS["embeddings too"]
-    )
+    folder = compressed(models["f32, tied, sharded"], tmp_path / "out", OPTIONS["embeddings too"])
     found = readers.tensors_of(folder)
     assert "model.embed_tokens.scales" in found
     assert not [name for name in found if "lm_head" in name]
@@ -239,9 +237,7 @@ def test_affine_codes_without_a_search_are_those_of_mlx(bits: int, group: int, d
     ],
     ids=str,
 )
-def test_scales_of_floats_without_a_search_are_those_of_mlx(
-    scheme: Scaled, dtype: str
-) -> None:
+def test_scales_of_floats_without_a_search_are_those_of_mlx(scheme: Scaled, dtype: str) -> None:
     """And so are the numbers, but for those half way between two: MLX takes the smaller one on a
     CPU, the even one on a GPU.
     """
