@@ -342,6 +342,8 @@ def checkpoint(folder: Path, columns: int = 128, config: str | None = "{}") -> P
         ([{"pass": "quantize", "preset": "W3A16"}], "packed"),
         ([{"pass": "quantize", "preset": "W4A16_ASYM"}], "packed"),
         ([{"pass": "quantize", "preset": "NF4"}], "packed"),
+        ([{"pass": "quantize", "preset": "MLX4"}], "mlx"),
+        ([{"pass": "quantize", "preset": "MXFP8A16"}], "mlx"),
         ([{"pass": "quantize", "preset": "W4A16", "center": "mean"}], "packed"),
         ([HALF, {"pass": "quantize", "preset": "W4A16"}], "packed"),
         ([INT4], "packed"),
