@@ -269,6 +269,8 @@ class Run:
             if upto is not None and stage.step >= upto:
                 break
             self._apply(self._settled[stage.step, info.name], tile)
+        if cut.plan.form.scheme is not None and not cut.plan.stages:
+            tile.quantize(self.plan.source.codes(info.name, cut.start, cut.stop))
         return tile
 
     def _apply(self, settled: Settled, tile: Tile) -> None:

@@ -168,7 +168,7 @@ class Quantize(Pass):
                 hint="give each its own match, or one pass rules",
             )
         scheme = self._scheme(info, limits)
-        reason = _unfit(scheme, info, limits)
+        reason = unfit(scheme, info, limits)
         if reason is not None:
             return Refusal(info.name, reason, _fitting_size(scheme, info))
         return replace(form, scheme=scheme, moved=False, inputs=self._inputs)
@@ -214,7 +214,8 @@ def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
     return None
 
 
-def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+def unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+    """Why there is no room for codes of a scheme; ``None``: there is."""
     stored = scheme.parameters()
     if limits.refusal is not None:
         return limits.refusal
@@ -224,6 +225,8 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
         return f"the layout holds no {scheme.bits}-bit codes"
     if "zero_point" in stored and not limits.zero_point:
         return "the layout holds no zero point"
+    if "global_scale" in stored and not limits.global_scale:
+        return "the layout holds no scale for a whole tensor"
     if "mean" in stored and not limits.center:
         return "the layout holds no group means"
     if stored["scale"].dtype not in limits.scale_dtypes:

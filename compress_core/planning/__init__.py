@@ -13,6 +13,7 @@ from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
 from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.kept_codes import with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
 from compress_core.planning.plan import Plan, TensorPlan, exactness, targets_of
 from compress_core.planning.ties import tie_notes, tied_tensors
@@ -49,6 +50,8 @@ def make_plan(
     decision = Decision(source, spec.pipeline, layout, keep or {})
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
+    if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
+        tensors = with_codes(source, layout, tensors)
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
     plan = plan if plan.touched() else _as_copy(plan)

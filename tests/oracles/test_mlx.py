@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_core import compress, diff, from_config, open_logical, restore
+from compress_core import Settings, compress, diff, from_config, open_logical, restore
 from compress_core.fitting import Fitting
 from compress_core.kernels import floats
 from compress_core.layouts._served.words import pack_words, unpack_words
@@ -116,6 +116,20 @@ def test_a_tied_head_has_no_data_of_its_own(models: dict[str, Path], tmp_path: P
     found = readers.tensors_of(folder)
     assert "model.embed_tokens.scales" in found
     assert not [name for name in found if "lm_head" in name]
+
+
+@pytest.mark.parametrize("preset", ["W4A16", "MXFP4A16"])
+def test_codes_of_compressed_tensors_are_stored_anew(
+    preset: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    passes = [{"pass": "quantize", "preset": preset}]
+    served, folder = tmp_path / "served", tmp_path / "out"
+    compress(models["bf16"], served, from_config({"version": 1, "passes": passes}))
+    spec = from_config({"version": 1, "output": {"layout": "mlx"}})
+    assert compress(served, folder, spec, Settings(requantize=True)).totals.measured is not None
+    check_weights(restored(served), readers.decoded(folder), ulps=0)
+    ours, wanted = readers.outputs(folder), readers.outputs(restored(folder))
+    assert np.abs(ours - wanted).max() < 0.1 * np.abs(wanted).max()
 
 
 def _mixed(path: str, module: Any) -> Any:

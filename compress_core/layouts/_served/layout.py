@@ -58,6 +58,10 @@ class ServedLayout(Layout):
         """
         return {}
 
+    def hides_symmetry(self, form: Form) -> bool:
+        """Whether symmetric integers of this form look like other codes when they are stored."""
+        return False
+
     def fits(self, info: TensorInfo, form: Form) -> Refusal | None:
         if form.scheme is None or self.storing(form) is not None:
             return None
@@ -92,7 +96,8 @@ class ServedLayout(Layout):
     ) -> dict[str, str]:
         recorder = Recorder(self.id)
         before = self.config_before(config or {}, touched)
-        recorded = recorder.describe(touched, aliases, spec, version, before)
+        symmetric = [name for name, (_, form) in touched.items() if self.hides_symmetry(form)]
+        recorded = recorder.describe(touched, aliases, spec, version, before, symmetric)
         kept = recorder.describe_format(strings, self.format)
         return {"format": self.format} | recorded | kept
 

@@ -7,7 +7,7 @@ taken from ``config.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,12 +31,14 @@ class Record:
     :ivar errors: tensor → its sums.
     :ivar aliases: other name → the tensor that it stood for.
     :ivar config: values of ``config.json`` before, where they are others now.
+    :ivar symmetric: tensors whose codes are symmetric integers, where parts do not tell.
     """
 
     dtypes: dict[str, DType] = field(default_factory=dict)
     errors: dict[str, Sums] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    symmetric: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,12 @@ class Recorder:
         spec: Mapping[str, Any],
         tool: str,
         config: Mapping[str, Any],
+        symmetric: Sequence[str] = (),
     ) -> dict[str, str]:
         """Both strings for a file that holds ``touched``; the errors have their final width.
 
         :param config: values of ``config.json`` that will be others.
+        :param symmetric: see :class:`Record`.
         """
         record: dict[str, Any] = {
             "version": VERSION,
@@ -73,6 +77,7 @@ class Recorder:
         }
         record |= {"aliases": dict(aliases)} if aliases else {}
         record |= {"config": dict(config)} if config else {}
+        record |= {"symmetric": list(symmetric)} if symmetric else {}
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
         return {self.key: text, ERRORS_KEY: errors_text([(0.0, 0.0, 0.0, 0)] * len(touched))}
 
@@ -129,12 +134,19 @@ class Recorder:
             found.dtypes[name], found.errors[name] = DTYPES[code], row
         found.aliases |= self._strings_of(record, "aliases")
         found.config |= self._object_of(record, "config")
+        found.symmetric |= self._some_of(tensors, record.get("symmetric", []))
 
     def _strings_of(self, record: Mapping[str, Any], key: str) -> dict[str, str]:
         given = self._object_of(record, key)
         if not all(isinstance(value, str) for value in given.values()):
             raise FormatError(f"{self.key}: {key} are not all strings")
         return given
+
+    def _some_of(self, tensors: Mapping[str, str], given: Any) -> set[str]:
+        listed = given if isinstance(given, list) else [given]
+        if not all(isinstance(one, str) and one in tensors for one in listed):
+            raise FormatError(f"{self.key}: symmetric are not tensors of it")
+        return set(listed)
 
     def _object_of(self, record: Mapping[str, Any], key: str) -> dict[str, Any]:
         given = record.get(key, {})

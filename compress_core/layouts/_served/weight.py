@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.tiles import Quantized
+
 _NAMES_OF_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
 
 
@@ -51,9 +53,16 @@ class CodedWeight:
         """Rows, decoded in float32 and rounded once to the original dtype."""
         from compress_core.kernels.floats import narrow
 
+        found = self.quantized(start, stop)
+        return narrow(self.scheme.decode(found.codes, found.parameters), self.info.dtype.code)
+
+    def quantized(self, start: int, stop: int) -> Quantized:
+        """Rows as codes."""
+        from compress_core.tiles import Quantized
+
         codes = self.decoding.codes(self.module, self.scheme, self.info.matrix[1], start, stop)
         parameters = self.decoding.parameters(self.module, self.scheme, start, stop)
-        return narrow(self.scheme.decode(codes, parameters), self.info.dtype.code)
+        return Quantized(self.scheme, codes, parameters)
 
 
 def weight_info(module: str, dtype: DType, shape: tuple[int, ...]) -> TensorInfo:

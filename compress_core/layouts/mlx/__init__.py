@@ -18,6 +18,7 @@ from compress_core.layouts.mlx.described import described
 from compress_core.layouts.mlx.fitness import misfit
 from compress_core.layouts.mlx.modes import OWN, WIDTHS, Mode, mode_for
 from compress_core.limits import Limits
+from compress_core.schemes.integer import Integer
 from compress_core.tensors import Form, Refusal, TensorInfo
 
 
@@ -61,6 +62,9 @@ class Mlx(ServedLayout):
 
     def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
         return heads_that_are_embeddings(checkpoint)
+
+    def hides_symmetry(self, form: Form) -> bool:
+        return isinstance(form.scheme, Integer)
 
     def described(self, checkpoint: Checkpoint) -> dict[str, Any]:
         return described(checkpoint)

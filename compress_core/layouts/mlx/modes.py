@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from compress_core.container import PartSpec, Piece, Rows
+from compress_core.errors import FormatError
 from compress_core.layouts._served.module import Module, is_float
 from compress_core.layouts._served.words import pack_words, unpack_words, words
 from compress_core.schemes.affine import Affine
@@ -49,8 +50,11 @@ class Mode(ABC):
         """Whether codes of this form are stored so."""
 
     @abstractmethod
-    def scheme(self, bits: int, group: int, module: Module) -> Scheme | None:
-        """The scheme of stored codes; ``None``: none that is decoded here."""
+    def scheme(self, bits: int, group: int, module: Module, *, symmetric: bool) -> Scheme | None:
+        """The scheme of stored codes; ``None``: none that is decoded here.
+
+        :param symmetric: whether affine codes are symmetric integers.
+        """
 
     @abstractmethod
     def parts(self, shape: tuple[int, int], scheme: Scheme) -> dict[str, PartSpec]:
@@ -93,9 +97,13 @@ class AffineMode(Mode):
             return False
         return scheme is not None and scheme.bits in WIDTHS and scheme.group_size in GROUPS
 
-    def scheme(self, bits: int, group: int, module: Module) -> Scheme | None:
+    def scheme(self, bits: int, group: int, module: Module, *, symmetric: bool) -> Scheme | None:
         dtype = module.info("scales").dtype.code
-        return Affine(bits, group, dtype) if bits <= 8 and is_float(dtype) else None
+        if bits > 8 or not is_float(dtype):
+            return None
+        if symmetric and bits > 1:
+            return Integer(bits, group, scale_dtype=dtype)
+        return Affine(bits, group, dtype)
 
     def parts(self, shape: tuple[int, int], scheme: Scheme) -> dict[str, PartSpec]:
         rows, columns = shape
@@ -114,10 +122,13 @@ class AffineMode(Mode):
         }
 
     def parameters(self, module: Module, scheme: Scheme, start: int, stop: int) -> Parameters:
-        return {
-            "scale": module.floats("scales", start, stop),
-            "bias": module.floats("biases", start, stop),
-        }
+        scale = module.floats("scales", start, stop)
+        bias = module.floats("biases", start, stop)
+        if isinstance(scheme, Affine):
+            return {"scale": scale, "bias": bias}
+        if (bias != _lowest(scale, scheme)).any():
+            raise FormatError("recorded as symmetric, and its biases are not", where=module.name)
+        return {"scale": scale}
 
 
 class FloatMode(Mode):
@@ -138,7 +149,7 @@ class FloatMode(Mode):
     def holds(self, form: Form) -> bool:
         return form.scheme == self._scheme and form.inputs is None
 
-    def scheme(self, bits: int, group: int, module: Module) -> Scheme | None:
+    def scheme(self, bits: int, group: int, module: Module, *, symmetric: bool) -> Scheme | None:
         known = (bits, group) == (self._scheme.bits, self._scheme.group_size)
         return self._scheme if known else None
 
@@ -192,14 +203,18 @@ def _biases(quantized: Quantized) -> NDArray[np.float32]:
 
     :raises UnsupportedError: one does not fit the dtype.
     """
-    import numpy as np
-
     from compress_core.kernels.scales import stored_bias
 
     scheme, parameters = quantized.scheme, quantized.parameters
     if isinstance(scheme, Affine):
         bias: NDArray[np.float32] = parameters["bias"]
         return bias
+    return stored_bias(_lowest(parameters["scale"], scheme), _dtype(scheme))
+
+
+def _lowest(scale: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
+    """The values of code 0 of symmetric integers; infinite beyond float32."""
+    import numpy as np
+
     with np.errstate(over="ignore"):
-        lowest = parameters["scale"] * np.float32(-(2 ** (scheme.bits - 1)))
-    return stored_bias(lowest, _dtype(scheme))
+        return scale * np.float32(-(1 << (scheme.bits - 1)))

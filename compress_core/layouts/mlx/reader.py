@@ -57,5 +57,6 @@ def _decodable(stored: Reader, quantization: Quantization) -> dict[str, CodedWei
         weight = f"{name}.weight"
         scales: DType = module.info("scales").dtype
         dtype = recorded.dtypes.get(weight, scales if scales.is_weight else usual)
-        found[weight] = coded_weight(module, quantization.of(name), dtype)
+        symmetric = weight in recorded.symmetric
+        found[weight] = coded_weight(module, quantization.of(name), dtype, symmetric=symmetric)
     return found

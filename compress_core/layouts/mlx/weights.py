@@ -33,16 +33,19 @@ def _locals(stem: str, stored: Reader) -> dict[str, TensorInfo]:
     return {local: stored.infos[part] for local, part in named.items() if part in stored.infos}
 
 
-def coded_weight(module: Module, arguments: Arguments, dtype: DType) -> CodedWeight:
+def coded_weight(
+    module: Module, arguments: Arguments, dtype: DType, *, symmetric: bool = False
+) -> CodedWeight:
     """The weight of a module. What MLX stacks, such as experts, has three dimensions.
 
+    :param symmetric: whether affine codes are recorded as symmetric integers.
     :raises NotDecodedError: its codes are of another kind.
     :raises FormatError: its parts do not belong together.
     """
     mode, bits, group = mode_named(arguments.mode), arguments.bits, arguments.group_size
     if mode is None or "global_scale" in module.locals:
         raise NotDecodedError(f"mode {arguments.mode:.40} of {module.name}")
-    scheme = mode.scheme(bits, group, module)
+    scheme = mode.scheme(bits, group, module, symmetric=symmetric)
     if scheme is None:
         raise NotDecodedError(f"{arguments.mode} codes of {bits} bits, g{group}, of {module.name}")
     *front, groups = module.info("scales").shape or (0,)

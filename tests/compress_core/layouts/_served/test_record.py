@@ -67,6 +67,9 @@ def test_two_files_may_not_describe_one_tensor() -> None:
         {"tensors": {}},
         {"aliases": {"b.weight": 1}},
         {"config": []},
+        {"symmetric": "a.weight"[:1]},
+        {"symmetric": [[]]},
+        {"symmetric": 4},
     ],
 )
 def test_a_damaged_record_is_refused(changed: dict[str, Any]) -> None:

@@ -216,6 +216,17 @@ def test_integers_come_back_as_the_very_values_that_they_were(source: Path) -> N
         assert zoo.same(array, zoo.read(other).arrays[name]), name
 
 
+def test_integers_are_integers_again_and_other_biases_are_damage(source: Path) -> None:
+    small = compressed(source, {"pass": "quantize", "bits": 4, "group_size": 32})
+    with open_logical(small) as reader:
+        assert str(reader.forms["0.fc1.weight"]) == "int4 g32"
+    found = zoo.read(small)
+    arrays = {**found.arrays, "0.fc1.biases": found.arrays["0.fc1.biases"] + BF16(1)}
+    zoo.write(small / "model.safetensors", arrays, found.metadata)
+    with pytest.raises(FormatError, match="recorded as symmetric, and its biases are not"):
+        restore(small, source.with_name("plain"))
+
+
 def test_quantizing_again_needs_to_be_asked_for(source: Path) -> None:
     small = compressed(source, {**MLX4, "preset": "MLX8"})
     spec = from_config({"version": 1, "passes": [MLX4]})
