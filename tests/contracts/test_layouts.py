@@ -13,6 +13,7 @@ from compress_core import compress, from_config, open_logical, open_weights, reg
 from compress_core.container import PartSpec
 from compress_core.dtypes import DTYPES
 from compress_core.errors import UsageError
+from compress_core.kernels.floats import narrow
 from compress_core.layouts.base import Layout
 from compress_core.passes.base import Pass
 from compress_core.settings import Settings
@@ -138,6 +139,10 @@ def test_any_rows_of_a_tensor_read_as_the_same_rows_of_the_whole(
             assert whole.shape == (rows, columns)
             assert whole.dtype == np.dtype(info.dtype.storage)
             assert whole.flags.writeable
+            if reader.has_codes(one):
+                found = reader.codes(one, 0, rows)
+                values = found.scheme.decode(found.codes, found.parameters)
+                assert zoo.same(narrow(values, info.dtype.code), whole), one
             for start, stop in _cuts(random, rows):
                 assert zoo.same(reader.read(one, start, stop), whole[start:stop]), (one, start)
 
