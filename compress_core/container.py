@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from compress_core.report import ErrorResult
+    from compress_core.tiles import Quantized
 
 Placed = Literal["rows", "columns", "stream", "once"]
 
@@ -151,6 +152,17 @@ class Reader(ABC):
     def stored_bytes(self, name: str) -> int:
         """Bytes that a tensor takes in the container."""
         return self.infos[name].nbytes
+
+    def has_codes(self, name: str) -> bool:
+        """Whether :meth:`codes` gives those that a tensor is stored as."""
+        return False
+
+    def codes(self, name: str, start: int, stop: int) -> Quantized:
+        """Codes of rows ``start:stop`` of the matrix view of a tensor that has some.
+
+        They decode to what :meth:`read` gives, before it is rounded to the dtype.
+        """
+        raise RuntimeError(f"no codes of {name}")
 
     def spooled(self) -> int:
         """Bytes that reading everything will still put into the folder of temporary files."""

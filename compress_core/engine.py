@@ -304,6 +304,8 @@ class Run:
             self._apply(self._settled[stage.step, info.name], tile)
         if tile.codes is not None:  # a cast that was open before them says nothing of them
             tile.cast(cut.plan.form.dtype)
+        if cut.plan.form.scheme is not None and not cut.plan.stages:
+            tile.quantize(self.plan.source.codes(info.name, cut.start, cut.stop))
         return tile
 
     def _apply(self, settled: Settled, tile: Tile) -> None:

@@ -117,7 +117,9 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
     if touched or aliases:
         # neither a limit nor the name of a report may change the bytes that they are about
         done = replace(plan.spec, gates=(), report=())
-        strings |= plan.layout.metadata(touched, aliases, done.config(), version, plan.plain_config)
+        strings |= plan.layout.metadata(
+            touched, aliases, done.config(), version, plan.plain_config, strings
+        )
     return FilePlan(file_name, parts, strings)
 
 

@@ -117,7 +117,8 @@ class Selecting(Choosing):
             "--requantize",
             section="Tensors",
             is_flag=True,
-            help="Take weights that are quantized already, and decode them first.",
+            help="Take weights that are quantized already, and decode them first; with --layout and"
+            " no pass, store their codes anew.",
         ),
     )
 

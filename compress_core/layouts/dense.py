@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import PartSpec, Piece, Rows
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import NOTHING, Layout
 from compress_core.tensors import Form, TensorInfo
 
 if TYPE_CHECKING:
@@ -36,5 +36,6 @@ class Dense(Layout):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
         return {}

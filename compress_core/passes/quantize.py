@@ -58,7 +58,7 @@ class Quantize(Pass):
         int,
         choices=("channel", "tensor"),
         minimum=1,
-        otherwise="channel; nf4 64, mxfp4 32, nvfp4 16",
+        otherwise="channel; affine and nf4 64, mxfp4 and mxfp8 32, nvfp4 16",
     )
     symmetric: bool | None = option("no zero point", bool, otherwise="true")
     center: str | None = option(
@@ -156,21 +156,17 @@ class Quantize(Pass):
         doubled: type[Scheme] = registry.get("schemes", found.doubled)
         return doubled
 
-    def _wanted(self, dtype: str, scales: str | None = None) -> Wanted:
+    def _wanted(self, dtype: str) -> Wanted:
         given = {name: self._setting(name) for name in _OF_SCHEMES}
-        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
+        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype)
 
     def _scheme(self, dtype: DType, limits: Limits | None = None) -> Scheme:
-        usual = self._class.asked(self._wanted(dtype.code))
+        wanted = self._wanted(dtype.code)
+        usual = self._class.asked(wanted)
         if limits is None:
             return usual
-        if limits.scales_as_weights:
-            scales = "F32" if dtype.bits > 32 else dtype.code
-        elif usual.parameters()["scale"].dtype not in limits.scale_dtypes:
-            scales = limits.scale_dtypes[0]
-        else:
-            return usual
-        return self._class.asked(self._wanted(dtype.code, scales))
+        scales = _scales_for(limits, usual, dtype)
+        return self._class.asked(replace(wanted, scales=scales, global_scale=limits.global_scale))
 
     @property
     def meant_for(self) -> str | None:
@@ -184,7 +180,7 @@ class Quantize(Pass):
                 hint="give each its own match, or one pass rules",
             )
         scheme = self._scheme(form.dtype, limits)
-        reason = _unfit(scheme, info, limits)
+        reason = unfit(scheme, info, limits)
         if reason is not None:
             return Refusal(info.name, reason, _fitting_size(scheme, info))
         # a cast that is open changes no value: codes are decoded to the dtype that is certain
@@ -207,7 +203,7 @@ class Quantize(Pass):
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         scheme = targets[0].form.scheme
-        if scheme is None:
+        if scheme is None or not scheme.surveys:
             return None
         if isinstance(found, TensorFit):
             return found.next()
@@ -223,6 +219,14 @@ class Quantize(Pass):
         return Fitting(self._rule, self.scale_search, target.limits.negative_scale)
 
 
+def _scales_for(limits: Limits, usual: Scheme, dtype: DType) -> str | None:
+    """The dtype that scales must have in a layout; ``None``: that which they usually have."""
+    if limits.scales_as_weights:
+        return "F32" if dtype.bits > 32 else dtype.code
+    fits = usual.parameters()["scale"].dtype in limits.scale_dtypes
+    return None if fits else limits.scale_dtypes[0]
+
+
 def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
     """What would fit a tensor whose width is no multiple of the group size."""
     if isinstance(scheme.group_size, int) and info.matrix[1] % scheme.group_size:
@@ -231,7 +235,8 @@ def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
     return None
 
 
-def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+def unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+    """Why there is no room for codes of a scheme; ``None``: there is."""
     stored = scheme.parameters()
     if limits.refusal is not None:
         return limits.refusal
@@ -241,6 +246,8 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
         return f"the layout holds no {scheme.bits}-bit codes"
     if "zero_point" in stored and not limits.zero_point:
         return "the layout holds no zero point"
+    if "global_scale" in stored and not limits.global_scale:
+        return "the layout holds no scale for a whole tensor"
     if "mean" in stored and not limits.center:
         return "the layout holds no group means"
     if not stored["scale"].bits and stored["scale"].dtype not in limits.scale_dtypes:

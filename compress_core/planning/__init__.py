@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from compress_core import model
+from compress_core import model, registry
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
 from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.kept_codes import with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
 from compress_core.planning.plan import Plan, TensorPlan, exactness, targets_of
 from compress_core.planning.ties import tie_notes, tied_tensors
@@ -49,6 +50,8 @@ def make_plan(
     decision = Decision(source, spec.pipeline, layout, keep or {})
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
+    if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
+        tensors = with_codes(source, layout, tensors)
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
     plan = _as_plain(plan)
@@ -100,7 +103,7 @@ _DECODED = ("compressed-tensors", "fp8", "fp8 in blocks", "modelopt", "modelopt 
 
 
 def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, *_DECODED):
+    if scheme in (model.PACKED, *_DECODED, *registry.names("layouts")):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

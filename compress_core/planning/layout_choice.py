@@ -28,9 +28,9 @@ def choose_layout(spec: Spec, source: Reader) -> tuple[Layout, list[str]]:
         return make_layout(output.layout, allow_unread=output.allow_unread), []
     works = [work for step in spec.pipeline.steps for work in step.works if not _leaves_plain(work)]
     if works and all(work.meant_for is not None for work in works):
-        for name, found in registry.all_of("layouts").items():
+        for name in registry.names("layouts"):
             layout = make_layout(name, allow_unread=output.allow_unread)
-            if found.serves_presets and all(_serves(layout, work, source) for work in works):
+            if all(_serves(layout, work, source) for work in works):
                 misfit = _misfit(layout, works, source)
                 return (layout, []) if misfit is None else (make_layout("packed"), [misfit])
     return make_layout("packed"), []
@@ -51,7 +51,9 @@ def _serves(layout: Layout, work: Pass, source: Reader) -> bool:
     """Whether a layout holds what a pass makes of a weight of usual size in such a source."""
     info = _USUAL
     form = work.becomes(info, Form(info.dtype), layout.limits(info))
-    if not isinstance(form, Form) or layout.fits(info, form) is not None:
+    if not isinstance(form, Form) or not layout.serves(form):
+        return False
+    if layout.fits(info, form) is not None:
         return False
     one = Checkpoint({info.name: info}, {info.name: form}, source.config, {}, source.path.is_dir())
     return not layout.accepts(one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from compress_core.dtypes import DTYPES
@@ -21,6 +21,14 @@ Parameters = dict[str, "NDArray[Any]"]
 
 EPSILONS: Mapping[str, float] = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**-7}
 """What compressed-tensors puts in the place of a scale of 0, by dtype."""
+
+
+def added(default: Any) -> Any:
+    """A setting that came after files of its scheme had been written.
+
+    Records leave it out where it has its default, so that nothing changes in them.
+    """
+    return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)
@@ -268,7 +276,9 @@ class Scheme(ABC):
     def settings(self) -> dict[str, Any]:
         """Every setting, for the record in a file; :meth:`restored` is the inverse."""
         return {"scheme": self.id} | {
-            field.name: getattr(self, field.name) for field in fields(self)
+            one.name: value
+            for one in fields(self)
+            if (value := getattr(self, one.name)) != one.default or not _was_added(one)
         }
 
     @classmethod
@@ -280,7 +290,8 @@ class Scheme(ABC):
         from compress_core.errors import FormatError
 
         given = {key: value for key, value in settings.items() if key != "scheme"}
-        if given.keys() != {field.name for field in fields(cls)}:
+        needed = {one.name for one in fields(cls) if not _was_added(one)}
+        if not needed <= given.keys() <= {one.name for one in fields(cls)}:
             raise FormatError(f"settings of {cls.id} are incomplete or unknown: {sorted(given)}")
         scheme = cls(**given)
         scheme.validate()
@@ -303,6 +314,10 @@ class Scheme(ABC):
             raise FormatError(f"not a group size: {size!r}")
         if type(self.bits) is not int or not 1 <= self.bits <= 8:
             raise FormatError(f"not a number of bits: {self.bits!r}")
+
+
+def _was_added(setting: Field[Any]) -> bool:
+    return "added" in setting.metadata
 
 
 def check_scales(dtype: object, center: object = "none") -> None:

@@ -343,6 +343,8 @@ def checkpoint(folder: Path, columns: int = 128, config: str | None = "{}") -> P
         ([{"pass": "quantize", "preset": "W4A16_ASYM"}], "packed"),
         ([{"pass": "quantize", "preset": "NF4"}], "bitsandbytes"),
         ([{"pass": "quantize", "preset": "NF4", "group_size": 16}], "packed"),
+        ([{"pass": "quantize", "preset": "MLX4"}], "mlx"),
+        ([{"pass": "quantize", "preset": "MXFP8A16"}], "mlx"),
         ([{"pass": "quantize", "preset": "W4A16", "center": "mean"}], "packed"),
         ([HALF, {"pass": "quantize", "preset": "W4A16"}], "packed"),
         ([INT4], "packed"),

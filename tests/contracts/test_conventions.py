@@ -10,7 +10,7 @@ from compress_core import compress, from_config, open_weights, registry
 from compress_core.conventions.base import Convention
 from compress_core.errors import UsageError
 from tests.contracts import zoo
-from tests.contracts.promises import LAYOUTS, output_of, place
+from tests.contracts.promises import LAYOUTS, output_of, place, preset_of
 
 CONVENTIONS: dict[str, type[Convention]] = registry.all_of("conventions")
 each_convention = pytest.mark.parametrize("name", CONVENTIONS)
@@ -42,7 +42,9 @@ def test_a_convention_does_not_recognise_what_layouts_write(
     name: str, layout: str, tmp_path: Path
 ) -> None:
     source = place(tmp_path, "in", layout, zoo.shapes(), zoo.METADATA)
-    passes = [{"pass": "quantize", "bits": 8}]
+    held = LAYOUTS[layout](allow_unread=True)
+    plain = {"bits": 8} if held.keeps_values else {"preset": preset_of(held)}
+    passes = [{"pass": "quantize", **plain}]
     spec = from_config({"version": 1, "passes": passes, "output": output_of(layout)})
     compress(source, tmp_path / "out.safetensors", spec)
     for path in (source, tmp_path / "out.safetensors"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from random import Random
 
@@ -14,14 +13,13 @@ from compress_core import compress, from_config, open_logical, open_weights, reg
 from compress_core.container import PartSpec
 from compress_core.dtypes import DTYPES
 from compress_core.errors import UsageError
+from compress_core.kernels.floats import narrow
 from compress_core.layouts.base import Layout
 from compress_core.passes.base import Pass
-from compress_core.passes.quantize import Quantize
-from compress_core.presets import PRESETS
 from compress_core.settings import Settings
 from compress_core.tensors import Form, TensorInfo
 from tests.contracts import configs, zoo
-from tests.contracts.promises import is_part, output_of, place, restored_code
+from tests.contracts.promises import become, is_part, output_of, place, preset_of, restored_code
 
 LAYOUTS: dict[str, type[Layout]] = registry.all_of("layouts")
 each_layout = pytest.mark.parametrize("name", LAYOUTS)
@@ -30,9 +28,9 @@ each_layout = pytest.mark.parametrize("name", LAYOUTS)
 def _forms(info: TensorInfo, layout: Layout) -> list[Form]:
     """What passes make of one tensor, alone and one after the other."""
     plain = Form(info.dtype)
-    made = [_become(work, info, plain, layout) for work in _passes()]
+    made = [become(work, info, plain, layout) for work in _passes()]
     pruned = next(form for form in made if form.sparsity is not None and form.kept)
-    coded = [_become(work, info, pruned, layout) for work in _passes()]
+    coded = [become(work, info, pruned, layout) for work in _passes()]
     return [form for form in [*made, *coded] if form.touched]
 
 
@@ -42,12 +40,6 @@ def _passes() -> list[Pass]:
         for cls in configs.PASSES.values()
         for config in configs.covering(cls)
     ]
-
-
-def _become(work: Pass, info: TensorInfo, form: Form, layout: Layout) -> Form:
-    after = work.becomes(info, form, layout.limits(info))
-    held = isinstance(after, Form) and layout.fits(info, after) is None
-    return after if held and isinstance(after, Form) else form
 
 
 @each_layout
@@ -144,6 +136,10 @@ def test_any_rows_of_a_tensor_read_as_the_same_rows_of_the_whole(
             assert whole.shape == (rows, columns)
             assert whole.dtype == np.dtype(info.dtype.storage)
             assert whole.flags.writeable
+            if reader.has_codes(one):
+                found = reader.codes(one, 0, rows)
+                values = found.scheme.decode(found.codes, found.parameters)
+                assert zoo.same(narrow(values, info.dtype.code), whole), one
             for start, stop in _cuts(random, rows):
                 assert zoo.same(reader.read(one, start, stop), whole[start:stop]), (one, start)
 
@@ -181,7 +177,7 @@ def test_what_is_compressed_already_is_not_compressed_again(
     """Of a layout that marks what it writes; one that stores plain values writes plain weights."""
     from compress_core.errors import UnsupportedError
 
-    passes = [{"pass": "quantize", "preset": _preset(LAYOUTS[name](allow_unread=True))}]
+    passes = [{"pass": "quantize", "preset": preset_of(LAYOUTS[name](allow_unread=True))}]
     spec = from_config({"version": 1, "passes": passes, "output": output_of(name)})
     once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
     compress(source, once, spec)
@@ -191,13 +187,3 @@ def test_what_is_compressed_already_is_not_compressed_again(
     with pytest.raises(UnsupportedError, match="already quantized"):
         compress(once, twice, spec)
     assert not twice.exists()
-
-
-def _preset(layout: Layout) -> str:
-    """A preset whose codes a layout holds."""
-    info = TensorInfo("a.weight", DTYPES["BF16"], zoo.SERVED, 2 * math.prod(zoo.SERVED))
-    forms = (
-        (preset, _become(Quantize(preset=preset), info, Form(info.dtype), layout))
-        for preset in PRESETS
-    )
-    return next(preset for preset, form in forms if form.scheme is not None)

@@ -22,7 +22,7 @@ from tests.contracts.promises import LAYOUTS as FOUND
 from tests.contracts.promises import check_tensor, output_of, place
 
 LAYOUTS = registry.names("layouts")
-INFO = TensorInfo("a.weight", DTYPES["F32"], (33, 48), 33 * 48 * 4)
+INFO = TensorInfo("a.weight", DTYPES["F32"], (33, 64), 33 * 64 * 4)
 
 
 def _entries(prunes: bool) -> list[dict[str, Any]]:

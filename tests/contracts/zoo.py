@@ -25,6 +25,7 @@ CODES: dict[str, Any] = {
     "BF16": ml_dtypes.bfloat16,
     "I64": np.int64,
     "I32": np.int32,
+    "U32": np.uint32,
     "I8": np.int8,
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "U8": np.uint8,
@@ -133,7 +134,7 @@ def shapes() -> Arrays:
         "served.weight": normal("BF16", SERVED),
     }
     for code in reversed(FLOATS):
-        for shape in ((9, 20), (1, 50), (50, 1), (8, 3), (3, 2, 3, 3), (1, 1), (33, 17)):
+        for shape in ((9, 20), (1, 50), (50, 1), (8, 3), (3, 2, 3, 3), (1, 1), (33, 17), (6, 128)):
             found[f"{code}.{'x'.join(map(str, shape))}.weight"] = normal(code, shape)
     return found
 
@@ -163,6 +164,7 @@ def equal() -> Arrays:
         "ternary.weight": ternary,
         "signed zeros.weight": np.where(ternary > 0, ternary, -0.0).astype(np.float32),
         "half.weight": np.where(rng.random((20, 32)) < 0.5, 0, rng.standard_normal((20, 32))),
+        "blocks.weight": np.repeat(normal("BF16", (20, 4)), 32, axis=1),
         "one of many.weight": np.eye(16, 48, dtype=np.float16),
         "rows of zeros.weight": np.where(np.arange(20)[:, None] % 3, normal("F32", (20, 16)), 0),
     }
@@ -170,14 +172,14 @@ def equal() -> Arrays:
 
 def denormal() -> Arrays:
     """Values at the lower end of each format."""
-    small = np.random.default_rng(4).integers(-40, 41, (20, 36))
+    small = np.random.default_rng(4).integers(-40, 41, (20, 64))
     return {
         "F32.weight": (small * 1.4e-45).astype(np.float32),
         "F32 mixed.weight": np.where(small > 0, small * 1e-41, small * 1e-3).astype(np.float32),
         "F16.weight": (small * 6e-8).astype(np.float16),
         "BF16.weight": (small * 9.2e-41).astype(CODES["BF16"]),
         "F64.weight": small * 1e-100,
-        "normal.weight": normal("F32", (20, 36)),
+        "normal.weight": normal("F32", (20, 64)),
     }
 
 

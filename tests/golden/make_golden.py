@@ -204,6 +204,24 @@ CASES |= {
     ),
 }
 
+CASES |= {
+    "lines": (
+        {
+            "affine": formula((3, 70), 50) + np.float32(1),
+            "affine wide": formula((2, 48), 51, BF16),
+            "affine pruned": formula((4, 32), 52, np.float16),
+            "mxfp8": formula((2, 40), 53, BF16),
+        },
+        [
+            prune("affine pruned", sparsity=0.4),
+            quantize("affine", scheme="affine", bits=4),
+            quantize("affine wide", scheme="affine", bits=7, group_size=16),
+            quantize("affine pruned", scheme="affine", bits=3, group_size="channel"),
+            quantize("mxfp8", scheme="mxfp8"),
+        ],
+    ),
+}
+
 FOLDER = "folder"
 FOLDER_PASS = {"pass": "quantize", "bits": 4, "scale_search": "none"}
 SHARDS: list[Arrays] = [

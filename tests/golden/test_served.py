@@ -11,13 +11,13 @@ import pytest
 
 from compress_core import diff, open_logical, restore
 from tests.contracts import zoo
-from tests.golden import make_bitsandbytes, make_compressed_tensors, make_gptq
+from tests.golden import make_bitsandbytes, make_compressed_tensors, make_gptq, make_mlx
 from tests.golden.served import CONFIG, Golden, files_in
 
 MOST_BYTES = 8192
 LAYOUTS = {
     made.GOLDEN.layout: made.GOLDEN
-    for made in (make_bitsandbytes, make_compressed_tensors, make_gptq)
+    for made in (make_bitsandbytes, make_compressed_tensors, make_gptq, make_mlx)
 }
 FILES = [(layout, file) for layout, one in LAYOUTS.items() for file in sorted(files_in(one.folder))]
 CASES = [(layout, case) for layout, one in LAYOUTS.items() for case in one.cases]

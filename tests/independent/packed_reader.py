@@ -184,7 +184,8 @@ class Tensor:
             return ["plain"]
         names = []
         if self.scheme is None or (
-            self.scheme["scheme"] != "binary" and self.scheme.get("center") != "mean"
+            self.scheme["scheme"] not in ("binary", "affine")
+            and self.scheme.get("center") != "mean"
         ):
             names.append("plain")
         if self.sparsity in ("row", "column"):
@@ -241,7 +242,9 @@ class Tensor:
             found["zero_point"] = ("U8", (rows, upwards(groups * self.scheme["bits"], 8)))
         if self.scheme.get("center") == "mean":
             found["mean"] = (self.scheme["scale_dtype"], (rows, groups))
-        if self.scheme["scheme"] == "nvfp4":
+        if self.scheme["scheme"] == "affine":
+            found["bias"] = (self.scheme["scale_dtype"], (rows, groups))
+        if self.scheme["scheme"] == "nvfp4" and self.scheme.get("global_scale", True):
             found["global_scale"] = ("F32", (1, 1))
         if self.scheme["scheme"] == "nf4-double":
             found["nested_absmax"] = ("F32", (upwards(self.rows * groups, 256), 1))
@@ -330,6 +333,11 @@ class Tensor:
     def formula(self, code: int, row: int, parameter_row: int, column: int) -> np.float32:
         group = 0 if self.scheme["group_size"] == "tensor" else column // self.group_width()
         with np.errstate(over="ignore"):
+            if self.scheme["scheme"] == "affine":
+                scale, bias = (
+                    float(self.part(name)[parameter_row, group]) for name in ("scale", "bias")
+                )
+                return np.float32(code * scale + bias)
             if self.scheme["scheme"] in ("integer", "binary"):
                 unit = self.part("scale")[parameter_row, group]
                 value = self.of_integers(code, parameter_row, group)
@@ -355,8 +363,10 @@ class Tensor:
     def unit(self, row: int, parameter_row: int, group: int) -> np.float32:
         """What a number of 1 stands for."""
         scale = self.part("scale")[parameter_row, group]
-        if self.scheme["scheme"] == "mxfp4":
+        if self.scheme["scheme"] in ("mxfp4", "mxfp8"):
             return np.float32(2.0 ** (int(scale) - 127))
+        if self.scheme["scheme"] == "nvfp4" and not self.scheme.get("global_scale", True):
+            return e4m3(int(scale))
         if self.scheme["scheme"] == "nvfp4":
             return np.float32(e4m3(int(scale)) / self.part("global_scale")[0, 0])
         if self.scheme["scheme"] == "nf4-double":
@@ -372,7 +382,7 @@ class Tensor:
             return np.float32(code - 1)
         if name in ("nf4", "nf4-double"):
             return np.float32(NF4[code])
-        if name == "fp8-block":
+        if name in ("fp8-block", "mxfp8"):
             return e4m3(code)
         if name == "fp8":
             return e4m3(code) if self.scheme["element"] == "e4m3" else e5m2(code)

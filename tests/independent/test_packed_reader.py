@@ -86,6 +86,9 @@ QUANTIZED: tuple[Options, ...] = (
     {"scheme": "mxfp4"},
     {"scheme": "nvfp4"},
     {"scheme": "nvfp4", "group_size": "channel", "scale_search": "none"},
+    {"scheme": "affine", "bits": 4, "group_size": 16},
+    {"scheme": "affine", "bits": 3, "group_size": "channel", "scale_rule": "mlx"},
+    {"scheme": "mxfp8", "scale_rule": "mlx"},
 )
 
 

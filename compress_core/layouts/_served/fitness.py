@@ -51,9 +51,10 @@ def tied_head(checkpoint: Checkpoint) -> Iterator[Refusal]:
     """A head that is tied has no data of its own: codes would be nobody's."""
     if not ties_embeddings(checkpoint.config):
         return
+    left_out = heads_that_are_embeddings(checkpoint)
     for name in checkpoint.coded:
         module = name.removesuffix(".weight")
-        if module.rpartition(".")[2] == "lm_head":
+        if module.rpartition(".")[2] == "lm_head" and name not in left_out:
             said = "tie_word_embeddings is true: servers take the embedding in its place"
             yield Refusal(name, said, f"--ignore {module}")
 

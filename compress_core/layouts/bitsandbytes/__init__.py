@@ -28,7 +28,6 @@ class BitsAndBytes(ServedLayout):
     id: ClassVar[str] = "bitsandbytes"
     summary: ClassVar[str] = "checkpoint folders in NF4 that transformers loads with bitsandbytes"
     read_by: ClassVar[str] = "transformers (tested with 5.23 and bitsandbytes 0.50)"
-    serves_presets: ClassVar[bool] = True
 
     def limits(self, info: TensorInfo) -> Limits:
         refusal = (
@@ -44,6 +43,9 @@ class BitsAndBytes(ServedLayout):
             ragged_groups=False,
             refusal=refusal,
         )
+
+    def serves(self, form: Form) -> bool:
+        return self.storing(form) is not None
 
     def storing(self, form: Form) -> Nibbles | None:
         found = Nibbles(form.dtype.code)

@@ -31,7 +31,6 @@ class CompressedTensors(ServedLayout):
     id: ClassVar[str] = "compressed-tensors"
     summary: ClassVar[str] = "checkpoint folders that transformers and vLLM load as they are"
     read_by: ClassVar[str] = "transformers (tested with 5.23), vLLM (by its source)"
-    serves_presets: ClassVar[bool] = True
     records_inputs: ClassVar[bool] = True
 
     def limits(self, info: TensorInfo) -> Limits:
@@ -49,6 +48,9 @@ class CompressedTensors(ServedLayout):
             joined=fused(info.name),
             scales_as_weights=True,
         )
+
+    def serves(self, form: Form) -> bool:
+        return True
 
     def storing(self, form: Form) -> Storage | None:
         return storage_for(form)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_core.container import Once, PartSpec, Piece, Rows
 from compress_core.errors import FormatError
 from compress_core.layouts._served.module import Module, is_float, matrix_of
+from compress_core.layouts._served.words import words
 from compress_core.layouts.compressed_tensors.arguments import Arguments
 from compress_core.layouts.compressed_tensors.storage import Storage, scale_part
 from compress_core.schemes.base import Parameters, Scheme
@@ -63,7 +64,7 @@ class PackedIntegers(Storage):
         rows, columns = shape
         groups = scheme.groups(columns)
         found = {
-            "weight_packed": PartSpec("I32", (rows, _words(columns, scheme.bits)), "rows"),
+            "weight_packed": PartSpec("I32", (rows, words(columns, scheme.bits)), "rows"),
             "weight_scale": scale_part(rows, groups, scheme, _scale_dtype(scheme)),
             "weight_shape": PartSpec("I64", (2,), "once"),
         }
@@ -71,7 +72,7 @@ class PackedIntegers(Storage):
             return found
         if scheme.group_size == "tensor":
             return found | {"weight_zero_point": PartSpec("I8", (1,), "once")}
-        zeros = PartSpec("I32", (_words(rows, scheme.bits), groups), "rows")
+        zeros = PartSpec("I32", (words(rows, scheme.bits), groups), "rows")
         return found | {"weight_zero_point": zeros}
 
     def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
@@ -133,8 +134,8 @@ class PackedIntegers(Storage):
         from compress_core.kernels.bits import unpack_words
 
         first = start - start % self.row_multiple(scheme)
-        words = (first * scheme.bits // 32, _words(stop, scheme.bits))
-        stored = module.rows("weight_zero_point", *words)
+        held = (first * scheme.bits // 32, words(stop, scheme.bits))
+        stored = module.rows("weight_zero_point", *held)
         unpacked = unpack_words(stored.T, scheme.bits, stop - first)
         return unpacked.T[start - first :]
 
@@ -171,8 +172,8 @@ def _zero_points(start: int, quantized: Quantized) -> dict[str, Piece]:
         half = 2 ** (scheme.bits - 1)
         signed = (zeros.astype(np.int16) - half).astype(np.int8).reshape(1)
         return {"weight_zero_point": Once(signed)} if start == 0 else {}
-    words = pack_words(np.ascontiguousarray(zeros.T), scheme.bits).T
-    return {"weight_zero_point": Rows(start * scheme.bits // 32, np.ascontiguousarray(words))}
+    packed = pack_words(np.ascontiguousarray(zeros.T), scheme.bits).T
+    return {"weight_zero_point": Rows(start * scheme.bits // 32, np.ascontiguousarray(packed))}
 
 
 def _as_code(zero: NDArray[Any], scheme: Scheme, module: Module) -> NDArray[np.uint8]:
@@ -181,10 +182,6 @@ def _as_code(zero: NDArray[Any], scheme: Scheme, module: Module) -> NDArray[np.u
     if ((zero < 0) | (zero >= 2**scheme.bits)).any():
         raise FormatError("its weight_zero_point is no code", where=module.name)
     return zero.astype(np.uint8)
-
-
-def _words(count: int, bits: int) -> int:
-    return -(-count * bits // 32)
 
 
 def _symmetric(scheme: Scheme) -> bool:

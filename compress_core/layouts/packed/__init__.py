@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import Once, PartSpec, Piece, Reader, Rows, Stream
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import NOTHING, Layout
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import Arrangement, Plain, arrangement, parts
 from compress_core.recorded import errors_text
@@ -58,6 +58,7 @@ class Packed(Layout):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
         return record.describe(touched, aliases, spec, version)
 
