@@ -9,7 +9,13 @@ import sys
 from zipfile import ZipFile
 
 PACKAGES = {"modelopt_cli", "compress_core"}
-NEEDED = {"modelopt_cli/py.typed", "modelopt_cli/main.py", "compress_core/py.typed"}
+NEEDED = {
+    "modelopt_cli/py.typed",
+    "modelopt_cli/main.py",
+    "compress_core/py.typed",
+    "compress_core/kernels/native/libmodelopt_kernels.so",
+}
+SOURCES = (".c", ".h", "CMakeLists.txt")
 
 
 def files(wheel: str) -> set[str]:
@@ -22,6 +28,7 @@ def faults(own: set[str], others: set[str]) -> list[str]:
     extra = {top for top in tops - PACKAGES if not top.endswith(".dist-info")}
     return [
         *(f"must not be in the wheel: {top}" for top in sorted(extra)),
+        *(f"a source: {name}" for name in sorted(own) if name.endswith(SOURCES)),
         *(f"missing: {name}" for name in sorted(NEEDED - own)),
         *(f"also in the other wheel: {name}" for name in sorted(own & others)),
     ]

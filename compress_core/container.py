@@ -2,7 +2,7 @@
 
 A layout turns a tensor into *parts* (``X.codes``, ``X.scale``); a container stores parts.
 ``Reader`` is the way in (of files, and of the logical tensors that a layout finds in a file),
-``Writer`` the way out.
+``Writer`` the way out; what only wants to know what would come out takes ``Nowhere``.
 """
 
 from __future__ import annotations
@@ -149,7 +149,36 @@ class Reader(ABC):
         self.close()
 
 
-class Writer(ABC):
+class Sink(ABC):
+    """Takes the data of parts, in whatever pieces they are made."""
+
+    @abstractmethod
+    def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
+        """Take rows of a part (``rows`` or ``once``); any order, any thread."""
+
+    @abstractmethod
+    def write_bytes(self, part: str, offset: int, data: bytes) -> None:
+        """Take raw bytes of a part at a byte offset; any order, any thread."""
+
+    @abstractmethod
+    def append(self, part: str, data: np.ndarray[Any, Any], nbits: int) -> None:
+        """Append bits to a ``stream`` part; calls for one part come in order from one thread."""
+
+
+class Nowhere(Sink):
+    """Keeps nothing of what it takes."""
+
+    def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
+        """Forget it."""
+
+    def write_bytes(self, part: str, offset: int, data: bytes) -> None:
+        """Forget it."""
+
+    def append(self, part: str, data: np.ndarray[Any, Any], nbits: int) -> None:
+        """Forget it."""
+
+
+class Writer(Sink):
     """Writes a set of weight files so that they appear whole or not at all.
 
     :ivar copy_side_files: whether what lies beside the weights of a source folder goes along; may
@@ -185,18 +214,6 @@ class Writer(ABC):
         :raises OutputExistsError: the target must not be replaced.
         :raises OutputError: the disk says no.
         """
-
-    @abstractmethod
-    def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
-        """Write rows of a part (``rows`` or ``once``); any order, any thread."""
-
-    @abstractmethod
-    def write_bytes(self, part: str, offset: int, data: bytes) -> None:
-        """Write raw bytes of a part at a byte offset; any order, any thread."""
-
-    @abstractmethod
-    def append(self, part: str, data: np.ndarray[Any, Any], nbits: int) -> None:
-        """Append bits to a ``stream`` part; calls for one part come in order from one thread."""
 
     @abstractmethod
     def commit(self, metadata: Mapping[str | None, Mapping[str, str]]) -> None:

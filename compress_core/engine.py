@@ -1,6 +1,7 @@
-"""The sweeps: survey what the passes need to know, count what stays, then write everything once.
+"""The sweeps: survey what the passes need to know, count what stays, then write or measure
+everything once.
 
-All three are one primitive, :func:`sweep`: a function over tiles in threads, results in order.
+All are one primitive, :func:`sweep`: a function over tiles in threads, results in order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compress_core.container import Once, Piece, Reader, Rows, Stream, Writer
+from compress_core.container import Nowhere, Once, Piece, Reader, Rows, Sink, Stream, Writer
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Pass, Settled, Survey, Target
@@ -186,18 +187,25 @@ class Run:
 
     def write(self, writer: Writer) -> dict[str, ErrorStats]:
         """Write all tensors; the statistics of those that are float weights, by name."""
+        return self._put_all("write", writer)
+
+    def measure(self) -> dict[str, ErrorStats]:
+        """The statistics that :meth:`write` would give: all is made as it does, and none kept."""
+        return self._put_all("measure", Nowhere())
+
+    def _put_all(self, stage: str, sink: Sink) -> dict[str, ErrorStats]:
         done: dict[str, ErrorStats] = {}
 
         def store(cut: Cut) -> tuple[dict[str, Stream], Moments | None, int]:
-            return self._store(cut, writer)
+            return self._store(cut, sink)
 
         stored = [one for name, one in self.plan.tensors.items() if name not in self.plan.aliases]
-        results = self._over("write", stored, store)
+        results = self._over(stage, stored, store)
         for name, pieces in groupby(results, key=lambda found: found[0].plan.info.name):
             stats = ErrorStats()
             for _, (streams, moments, elements) in pieces:
                 for part, stream in streams.items():
-                    writer.append(part, stream.data, stream.nbits)
+                    sink.append(part, stream.data, stream.nbits)
                 if moments is not None:
                     stats.update(moments, elements)
             if stats.elements:
@@ -205,22 +213,22 @@ class Run:
         shared = {name: owner for name, owner in self.plan.aliases.items() if owner in done}
         return done | {name: done[owner] for name, owner in shared.items()}
 
-    def _store(self, cut: Cut, writer: Writer) -> tuple[dict[str, Stream], Moments | None, int]:
+    def _store(self, cut: Cut, sink: Sink) -> tuple[dict[str, Stream], Moments | None, int]:
         if cut.flat:
-            return {}, *self._copy(cut, writer)
+            return {}, *self._copy(cut, sink)
         tile = self._tile(cut)
         if cut.plan.form.touched:
             pieces = self.plan.layout.encode(tile.renamed(cut.plan.info), cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
-        return _put(pieces, writer), observe(tile), tile.raw.size
+        return _put(pieces, sink), observe(tile), tile.raw.size
 
-    def _copy(self, cut: Cut, writer: Writer) -> tuple[Moments | None, int]:
+    def _copy(self, cut: Cut, sink: Sink) -> tuple[Moments | None, int]:
         import numpy as np
 
         info = cut.plan.info
         data = self.plan.source.read_bytes(info.name, cut.start, cut.stop)
-        writer.write_bytes(info.name, cut.start, data)
+        sink.write_bytes(info.name, cut.start, data)
         if not info.dtype.is_weight:
             return None, 0
         raw = np.frombuffer(data, info.dtype.storage)
@@ -295,14 +303,14 @@ def _located(error: ModelOptError, info: TensorInfo, source: Reader) -> ModelOpt
     return type(error)(f"tensor {info.name}: {error.message}", where=str(source.path), hint=hint)
 
 
-def _put(pieces: dict[str, Piece], writer: Writer) -> dict[str, Stream]:
-    """Write what has its place, and give back what must wait for its turn."""
+def _put(pieces: dict[str, Piece], sink: Sink) -> dict[str, Stream]:
+    """Hand over what has its place, and give back what must wait for its turn."""
     streams = {}
     for part, piece in pieces.items():
         if isinstance(piece, Rows):
-            writer.write(part, piece.first, piece.array)
+            sink.write(part, piece.first, piece.array)
         elif isinstance(piece, Once):
-            writer.write(part, 0, piece.array)
+            sink.write(part, 0, piece.array)
         else:
             streams[part] = piece
     return streams

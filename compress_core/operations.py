@@ -60,6 +60,7 @@ def plan(
     *,
     target: Path | str | None = None,
     exact: bool = False,
+    measure: bool = False,
 ) -> Report:
     """What :func:`compress` would do: sizes from headers alone, upper bounds where those do not
     tell.
@@ -67,14 +68,18 @@ def plan(
     With ``on_nonfinite="keep"`` all data are looked through: they decide what is left alone.
 
     :param exact: carry out the surveys, so that every size is exact.
+    :param measure: besides, make all that would be written, in memory, and measure it: errors and
+        zeros are those of the report of :func:`compress`.
     """
     settings = settings or Settings()
     with _source(source, settings) as reader:
         run = Run(_decide(reader, spec, settings), settings)
+        if exact or measure:
+            weight_files(run.plan, __version__)  # as in `compress`
         run = _without_nonfinite(run, spec, settings)
-        if exact:
+        if exact or measure:
             run.settle()
-        return _outlook(run, target, settings)
+        return _outlook(run, target, settings, run.measure() if measure else {})
 
 
 def _source(path: Path | str, settings: Settings) -> Reader:
@@ -103,7 +108,7 @@ def plan_restore(
     """What :func:`restore` would do, from headers alone."""
     settings = settings or Settings()
     with open_logical(source, settings.key) as reader:
-        return _outlook(Run(_decide_restore(reader, settings), settings), target, settings)
+        return _outlook(Run(_decide_restore(reader, settings), settings), target, settings, {})
 
 
 def _decide_restore(reader: Reader, settings: Settings) -> Plan:
@@ -114,13 +119,15 @@ def _decide_restore(reader: Reader, settings: Settings) -> Plan:
     return found
 
 
-def _outlook(run: Run, target: Path | str | None, settings: Settings) -> Report:
+def _outlook(
+    run: Run, target: Path | str | None, settings: Settings, stats: Mapping[str, ErrorStats]
+) -> Report:
     files = weight_files(run.plan, __version__)
     source = run.plan.source
     shown = None if target is None else Path(target)
     # a plan without a target still needs a name to measure the file under
     writer = _writer(run.plan, shown or Path(source.path.name), settings)
-    return _report(run, writer.measure(files), {}, kind="plan", target=shown)
+    return _report(run, writer.measure(files), stats, kind="plan", target=shown)
 
 
 def _refuse_codes(reader: Reader) -> None:
@@ -254,6 +261,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         role=one.role,
         tied_to=tied_to,
         reference_square=None if stats is None else stats.reference_square,
+        quantized=one.form.scheme is not None,
     )
 
 

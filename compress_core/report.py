@@ -11,6 +11,12 @@ from compress_core.kernels.exact import exact_sum
 
 SCHEMA = "modelopt.report/1"
 
+DB_PER_BIT = 20 * math.log10(2)
+"""What a bit buys on the Gaussian rate-distortion line D(R) = σ²·2^(−2R): 6.02 dB.
+
+Source: C. E. Shannon, "Coding theorems for a discrete source with a fidelity criterion" (1959).
+"""
+
 Exactness = Literal["exact", "at most"]
 
 
@@ -57,19 +63,29 @@ def finite(figure: float) -> float | None:
     return figure if math.isfinite(figure) else None
 
 
+def _figures(measured: ErrorResult | None) -> dict[str, float | None]:
+    """The JSON form of an error: ``null`` where there is none, or none that is finite."""
+    return {
+        "error": None if measured is None else finite(measured.error),
+        "sqnr_db": None if measured is None else measured.sqnr_db,
+        "max_abs": None if measured is None else finite(measured.max_abs),
+    }
+
+
 @dataclass(frozen=True)
 class TensorReport:
     """One tensor before and after.
 
     :ivar to: what it became, such as ``int4 g128`` or ``2of4``; ``kept`` when untouched.
     :ivar bytes_out: bytes of all its parts; an upper bound where ``exactness`` is ``at most``.
-    :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan.
-    :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan and for what is no
-        float.
+    :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan from headers.
+    :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan from headers and for
+        what is no float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
     :ivar tied_to: the tensor that it is stored as another name of; its data count once in totals.
     :ivar reference_square: ΣW² of the original, its weight in a total; infinite where that holds
         NaN or infinity, ``None`` where ``zeros`` is.
+    :ivar quantized: whether it has codes of a number format: one that was only pruned has not.
     """
 
     name: str
@@ -85,6 +101,7 @@ class TensorReport:
     role: str = "other"
     tied_to: str | None = None
     reference_square: float | None = None
+    quantized: bool = False
 
     @property
     def elements(self) -> int:
@@ -93,19 +110,17 @@ class TensorReport:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form; numbers are exact, ``null`` means "no error" or "not known"."""
-        found = self.measured
         return {
             "name": self.name,
             "shape": list(self.shape),
             "dtype": self.dtype,
             "role": self.role,
             "to": self.to,
+            "quantized": self.quantized,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "bytes_out_is": self.exactness,
-            "error": None if found is None else finite(found.error),
-            "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else finite(found.max_abs),
+            **_figures(self.measured),
             "zeros": self.zeros,
             "kept_because": self.kept_because,
             "tied_to": self.tied_to,
@@ -119,8 +134,8 @@ class Totals:
     :ivar bytes_in: bytes of the whole weight files, headers and index included; likewise
         ``bytes_out``.
     :ivar measured: the error over all elements of all float tensors, the kept ones included;
-        ``None`` when nothing was changed, and in a plan.
-    :ivar zeros: zeros among all elements of float tensors; ``None`` in a plan.
+        ``None`` when nothing was changed, and in a plan from headers.
+    :ivar zeros: zeros among all elements of float tensors; ``None`` in a plan from headers.
     :ivar float_elements: number of those elements.
     """
 
@@ -146,7 +161,6 @@ class Totals:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form."""
-        found = self.measured
         return {
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
@@ -155,11 +169,67 @@ class Totals:
             "tensor_bytes_out": self.tensor_bytes_out,
             "ratio": self.ratio,
             "bits_per_weight": self.bits_per_weight,
-            "error": None if found is None else finite(found.error),
-            "sqnr_db": None if found is None else found.sqnr_db,
-            "max_abs": None if found is None else finite(found.max_abs),
+            **_figures(self.measured),
             "zeros": self.zeros,
             "elements": self.elements,
+        }
+
+
+@dataclass(frozen=True)
+class QuantizedTotals:
+    """The quantized tensors alone: kept and only pruned ones say nothing of a number format.
+
+    :ivar tensors: how many, each once under however many names.
+    :ivar bytes_out: bytes of all their stored parts: codes, scales, zero points, places of zeros.
+    :ivar measured: the error over all their elements; ``None`` in a plan from headers.
+    """
+
+    tensors: int
+    elements: int
+    bytes_out: int
+    exactness: Exactness = "exact"
+    measured: ErrorResult | None = None
+
+    @classmethod
+    def among(cls, tensors: Iterable[TensorReport]) -> QuantizedTotals:
+        """The sums over those of ``tensors`` that are quantized."""
+        own = [one for one in tensors if one.quantized and one.tied_to is None]
+        errors = [one.measured for one in own if one.measured is not None]
+        exact = all(one.exactness == "exact" for one in own)
+        return cls(
+            tensors=len(own),
+            elements=sum(one.elements for one in own),
+            bytes_out=sum(one.bytes_out for one in own),
+            exactness="exact" if exact else "at most",
+            measured=pooled(errors) if errors else None,
+        )
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Stored bits an element."""
+        return 8 * self.bytes_out / self.elements if self.elements else None
+
+    @property
+    def gap_db(self) -> float | None:
+        """dB below the Gaussian rate-distortion line: ``DB_PER_BIT`` · bits a weight − SQNR.
+
+        No code brings independent Gaussian weights above that line; a negative gap is of weights
+        that are easier than these. ``None`` where there is no SQNR.
+        """
+        bits = self.bits_per_weight
+        sqnr = None if self.measured is None else self.measured.sqnr_db
+        return None if bits is None or sqnr is None else DB_PER_BIT * bits - sqnr
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "tensors": self.tensors,
+            "elements": self.elements,
+            "bytes_out": self.bytes_out,
+            "bytes_out_is": self.exactness,
+            "bits_per_weight": self.bits_per_weight,
+            **_figures(self.measured),
+            "gap_db": self.gap_db,
         }
 
 
@@ -186,6 +256,16 @@ class Report:
     notes: tuple[str, ...] = ()
     peak_bytes: int | None = None
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether data were read, so that errors and zeros are known."""
+        return self.kind == "run" or self.totals.zeros is not None
+
+    @property
+    def quantized(self) -> QuantizedTotals:
+        """What was quantized, all of it together."""
+        return QuantizedTotals.among(self.tensors)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON form, schema ``modelopt.report/1``."""
         return {
@@ -197,6 +277,7 @@ class Report:
             "version": self.version,
             "spec": dict(self.spec),
             "totals": self.totals.to_json(),
+            "quantized": self.quantized.to_json(),
             "files": dict(self.files),
             "peak_bytes": self.peak_bytes,
             "notes": list(self.notes),

@@ -27,9 +27,9 @@ def completes() -> bool:
 
 def _show_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        from compress_core import __version__
+        from modelopt_cli.computing import version_line
 
-        ctx.obj.result(f"modelopt {__version__}\n")
+        ctx.obj.result(version_line())
         ctx.exit()
 
 
@@ -40,7 +40,7 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show the version.",
+    help="Show the version, and whether kernels in C are in use.",
 )
 def modelopt() -> None:
     """Prune and quantize weight files, and see what it cost.

@@ -58,13 +58,16 @@ class Guard:
 class Forecast:
     """What gates say of a plan: of sizes, where they are exact; all else is left to the run.
 
+    :param measured: the plan has measured what would be written, so that nothing is left.
     :raises UsageError: a baseline is missing.
     """
 
-    def __init__(self, gates: Sequence[Gate], settings: Settings) -> None:
+    def __init__(
+        self, gates: Sequence[Gate], settings: Settings, *, measured: bool = False
+    ) -> None:
         self._gates = gates
-        self._of_sizes = [gate for gate in gates if gate.measures.reads not in _DATA]
-        self._guard = Guard(self._of_sizes, settings)
+        self._known = [gate for gate in gates if measured or gate.measures.reads not in _DATA]
+        self._guard = Guard(self._known, settings)
 
     def judged(self, report: Report) -> Check | None:
         """What they say; ``None``: nothing yet."""
@@ -78,7 +81,7 @@ class Forecast:
 
     def _foreseen(self, report: Report) -> Sequence[Gate]:
         # what is at most so large may well be smaller
-        return self._of_sizes if report.totals.exactness == "exact" else ()
+        return self._known if report.totals.exactness == "exact" else ()
 
 
 def guarded(spec: Spec, guarding: Guarding, output: Output) -> Spec:

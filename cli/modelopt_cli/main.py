@@ -56,9 +56,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _version(output: Output) -> None:
-    from compress_core import __version__
+    from modelopt_cli.computing import version_line
 
-    output.result(f"modelopt {__version__}\n")
+    output.result(version_line())
 
 
 def _invoke(arguments: list[str], output: Output) -> None:

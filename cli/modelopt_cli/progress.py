@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from compress_core.sizes import human
@@ -124,6 +125,15 @@ def meter(style: ProgressStyle, stream: TextIO, *, bars: bool, colour: bool) -> 
     if style == "bar" or (style == "auto" and bars):
         return Bar(stream, colour=colour)
     return Lines(stream)
+
+
+def labelled(label: str, meter: Meter) -> Callable[[Progress], None]:
+    """``meter`` for one of several runs, which its stages are told to be of."""
+
+    def tell(news: Progress) -> None:
+        meter(replace(news, stage=f"{label}: {news.stage}"))
+
+    return tell
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import compress_core
-from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
+from modelopt_cli.computing import begin_computing
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
 from modelopt_cli.guard import Forecast, GateRefusal, Guard, guarded
 from modelopt_cli.options import Limiting, Opening, Selecting, Storing, Trying, Writing
 from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
+from modelopt_cli.progress import labelled
 from modelopt_cli.render.of_comparison import Comparison
 from modelopt_cli.render.of_report import ReportResult
 from modelopt_cli.request import narrowed, spec_from_passes
@@ -71,7 +72,7 @@ class Errand:
     def done(self, work: Callable[[Settings], Report], settings: Settings, target: Path) -> Report:
         """Do ``work``, which is about ``target``, under a meter."""
         self.reporting.check(replace=self.writing.force, weights=(self.source, target))
-        keep_freed_memory()
+        begin_computing()
         with self.output.metered() as meter:
             return work(replace(settings, progress=meter))
 
@@ -126,16 +127,20 @@ class Run(Errand):
         """The same run, which also writes the reports that a spec names."""
         return replace(self, reporting=self.reporting.also(spec.report))
 
-    def plan(self, spec: Spec, what: str, *, exact: bool = False) -> None:
-        """Tell what a run would do, and what gates say of that; with ``exact`` it may read data."""
+    def plan(self, spec: Spec, what: str, *, exact: bool = False, measure: bool = False) -> None:
+        """Tell what a run would do, and what gates say of that.
+
+        :param exact: read the data where headers do not tell sizes.
+        :param measure: read all data, and tell errors too.
+        """
         target, spec, settings = self.target(what), self.own(spec), self.settings()
         if spec.output.on_exists == "resume":
             self.output.note("on_exists: resume is what modelopt batch does, and no single run")
-        forecast = Forecast(spec.gates, settings)
+        forecast = Forecast(spec.gates, settings, measured=measure)
         run = self._reporting(spec)
         report = run.done(
             lambda metered: compress_core.plan(
-                self.source, spec, metered, target=target, exact=exact
+                self.source, spec, metered, target=target, exact=exact, measure=measure
             ),
             settings,
             target,
@@ -153,18 +158,42 @@ class Run(Errand):
         if check is not None and check.failed:
             raise gate_error(check, self.opening.key, written=False)
 
-    def compare(self, presets: Sequence[str], *, exact: bool = False) -> None:
-        """Plan a quantization with each of the presets, and show them side by side."""
+    def compare(
+        self, presets: Sequence[str], *, exact: bool = False, measure: bool = False
+    ) -> None:
+        """Plan a quantization with each of the presets, and show them side by side.
+
+        With ``exact`` or ``measure`` the data are read for one after the other, and not before
+        headers have told that all of them can be done.
+        """
         self.reporting.check(replace=self.writing.force, weights=[self.source])
-        plans = {preset: self._plan_of(preset, exact) for preset in presets}
+        begin_computing()
+        settings = self.settings()
+        if exact or measure:
+            for preset in presets:
+                self._plan_of(preset, replace(settings, on_nonfinite="error"))
+        with self.output.metered() as meter:
+            plans = {
+                preset: self._plan_of(
+                    preset,
+                    replace(settings, progress=labelled(preset, meter)),
+                    exact=exact,
+                    measure=measure,
+                )
+                for preset in presets
+            }
         self.conclude(Comparison(plans))
         for note in dict.fromkeys(note for plan in plans.values() for note in plan.notes):
             self.output.note(note)
 
-    def _plan_of(self, preset: str, exact: bool) -> Report:
+    def _plan_of(
+        self, preset: str, settings: Settings, *, exact: bool = False, measure: bool = False
+    ) -> Report:
         spec = self.own(spec_from_passes([{"pass": "quantize", "preset": preset}]))
         target = self.target(preset.lower())
-        return compress_core.plan(self.source, spec, self.settings(), target=target, exact=exact)
+        return compress_core.plan(
+            self.source, spec, settings, target=target, exact=exact, measure=measure
+        )
 
     def _compress(self, spec: Spec, what: str) -> None:
         target, spec = self.target(what), self.own(spec)

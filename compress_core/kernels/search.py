@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from compress_core.kernels.scales import nearest_scale
 from compress_core.kernels.sums import column_sum
+from compress_core.kernels.twins import twin
 
 Floats = NDArray[np.float32]
 
@@ -93,7 +94,7 @@ def factors(bits: int) -> Floats:
     return np.linspace(*_FACTORS.get(bits, _FACTORS_BELOW), dtype=np.float32)
 
 
-def _gap(shares: Floats) -> np.float32:
+def gap_of(shares: Floats) -> np.float32:
     """The distance between neighbours, as a part of the one in the middle."""
     return np.float32((shares[0] - shares[1]) / shares[len(shares) // 2])
 
@@ -165,6 +166,7 @@ def _least_squares(values: Floats, codes: Floats, scale: Floats, dtype: str) -> 
     return np.where(fitted == 0, scale, nearest_scale(fitted, dtype))
 
 
+@twin
 def symmetric_scale(
     values: Floats, scale: Floats, bits: int, dtype: str, *, negative: bool
 ) -> Floats:
@@ -181,7 +183,7 @@ def symmetric_scale(
     shares = factors(bits)
     signs = (1, -1) if negative else (1,)
     steps = (np.float32(sign) * share / half * ones for share in shares for sign in signs)
-    found = beside(units, best_of(units, ((step, grid) for step in steps)), _gap(shares))
+    found = beside(units, best_of(units, ((step, grid) for step in steps)), gap_of(shares))
     return _settled(values, scale, grid, found, largest, dtype)
 
 
@@ -202,6 +204,7 @@ def _units(values: Floats) -> tuple[Floats, Floats]:
     return np.divide(values, largest, dtype=np.float32), largest
 
 
+@twin
 def asymmetric_scale(
     values: Floats, scale: Floats, zero: Floats, bits: int, dtype: str
 ) -> tuple[Floats, Floats]:
@@ -222,13 +225,13 @@ def asymmetric_scale(
     found = best_of(units, tried)
     for shift in (-1, 1):
         found = found.or_better(trial(units, found.step, _grid(shift - found.low, top)))
-    found = beside(units, found, _gap(shares))
+    found = beside(units, found, gap_of(shares))
     return _settled_range(values, (scale, zero), found, largest, top, dtype)
 
 
 def _grid(zero: Floats, top: np.float32) -> Grid:
     """The codes 0 … top, counted from the whole number nearest to ``zero`` among them."""
-    at = np.clip(np.rint(zero), 0, top)
+    at = np.clip(np.rint(zero), 0, top) + np.float32(0)  # no −0
     return Grid(-at, top - at)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from compress_core import compress, from_config, open_weights, plan, restore
+from compress_core.container import Nowhere
 from compress_core.engine import Run, sweep
 from compress_core.errors import NonFiniteError, UnsupportedError
 from compress_core.limits import Limits
@@ -349,6 +350,26 @@ def test_progress_rises_to_its_total_in_every_stage(
         assert stage[-1].done == stage[-1].total
     total = sum(array.nbytes for array in load_file(weights).values())
     assert {stage[-1].total for stage in stages if stage[0].stage == "write"} == {total}
+
+
+@JOBS
+def test_what_is_measured_is_made_as_if_it_were_written(
+    jobs: int, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(Nowhere, "write", lambda _, part, row, data: taken.append(part))
+    monkeypatch.setattr(Nowhere, "write_bytes", lambda _, part, at, data: taken.append(part))
+    heard: list[Progress] = []
+    settings = Settings(jobs, max_memory=LEAST_MEMORY, progress=heard.append)
+    with opened(weights, [Halve()], settings) as run:
+        run.settle()
+        stats = run.measure()
+    assert set(taken) == set(stats) == {"b.weight", "a.weight", "norm"}
+    whole = float(np.sum(load_file(weights)["b.weight"].astype(float) ** 2))
+    assert stats["b.weight"].result().error == pytest.approx(0.5, rel=1e-6)
+    assert stats["b.weight"].reference_square == pytest.approx(whole, rel=1e-6)
+    assert stats["norm"].error_square == 0
+    assert [stage[-1].stage for stage in _stages(heard)] == ["measure"]
 
 
 def _stages(heard: list[Progress]) -> list[list[Progress]]:

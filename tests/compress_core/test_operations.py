@@ -33,6 +33,7 @@ from compress_core.errors import (
     UsageError,
 )
 from compress_core.report import Report
+from compress_core.tiling import LEAST_MEMORY
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -266,6 +267,34 @@ def test_a_plan_that_calls_itself_exact_is_right_when_odd_tensors_are_kept(
         assert promised.totals.bytes_out == written
     assert promised.totals.bytes_out >= written
     assert plan(broken, spec(*passes), settings, exact=True).totals.bytes_out == written
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("passes", [[INT4], [GLOBAL], [GLOBAL, INT4], [INT4, HALF], []])
+def test_a_plan_that_measures_has_the_errors_of_the_run(
+    passes: list[dict[str, Any]], jobs: int, folder: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    settings = Settings(jobs, max_memory=LEAST_MEMORY)
+    planned = plan(folder, spec(*passes), settings, measure=True)
+    assert sorted(tmp_path.rglob("*")) == before
+    done = compress(folder, tmp_path / "out", spec(*passes))
+    assert planned.tensors == done.tensors
+    assert planned.totals == done.totals
+    assert planned.files == done.files
+    assert (planned.kind, planned.has_errors, done.peak_bytes) == ("plan", True, None)
+
+
+def test_a_plan_that_measures_refuses_what_the_run_refuses(
+    broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NonFiniteError, match=r"layers\.1\.up_proj\.weight"):
+        plan(broken, spec(INT4), measure=True)
+    collides: Arrays = {"x.weight": np.ones((64, 64), np.float32), "x.weight.codes": np.ones(3)}
+    save_file(collides, broken)
+    monkeypatch.setattr("compress_core.engine.Run.settle", lambda _: pytest.fail("data were read"))
+    with pytest.raises(UsageError, match=r"x\.weight\.codes"):
+        plan(broken, spec(INT4), measure=True)
 
 
 def test_what_no_pass_takes_is_listed_with_its_reason(tmp_path: Path) -> None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from compress_core import compress, from_config, plan
-from compress_core.report import SCHEMA, ErrorResult, Report, TensorReport, Totals, pooled
+from compress_core.report import (
+    SCHEMA,
+    ErrorResult,
+    QuantizedTotals,
+    Report,
+    TensorReport,
+    Totals,
+    pooled,
+)
 
 QUANTIZE = {"version": 1, "passes": [{"pass": "quantize", "bits": 4}]}
 
@@ -44,6 +53,43 @@ def test_a_ratio_and_bits_need_something_to_divide_by() -> None:
     assert (empty.ratio, empty.bits_per_weight) == (None, None)
 
 
+def test_quantized_tensors_are_summed_without_all_others() -> None:
+    known = ErrorResult(1.0, 100.0, 0.5)
+    quantized = TensorReport("a", (8, 10), "F32", "int4", 320, 50, measured=known, quantized=True)
+    tensors = [
+        quantized,
+        replace(quantized, name="b", bytes_out=30, measured=ErrorResult(3.0, 60.0, 0.1)),
+        replace(quantized, name="tied to a", bytes_out=0, tied_to="a"),
+        TensorReport("pruned", (8, 10), "F32", "sparse", 320, 200, measured=known),
+        TensorReport("kept", (900,), "F32", "kept", 3600, 3600),
+    ]
+    found = QuantizedTotals.among(tensors)
+    assert (found.tensors, found.elements, found.bytes_out) == (2, 160, 80)
+    assert found.measured == ErrorResult(4.0, 160.0, 0.5)
+    assert found.bits_per_weight == 4.0
+    assert found.gap_db == pytest.approx(4 * 6.0206 - 10 * math.log10(40), abs=1e-4)
+    assert found.to_json()["gap_db"] == found.gap_db
+
+
+@pytest.mark.parametrize("measured", [None, ErrorResult(0.0, 5.0, 0.0), ErrorResult(1.0, 0.0, 1.0)])
+def test_without_a_ratio_there_is_no_gap(measured: ErrorResult | None) -> None:
+    tensor = TensorReport("a", (8,), "F32", "int4", 32, 4, "at most", measured, quantized=True)
+    found = QuantizedTotals.among([tensor])
+    assert (found.bits_per_weight, found.exactness, found.gap_db) == (4.0, "at most", None)
+    json.dumps(found.to_json(), allow_nan=False)
+    assert QuantizedTotals.among([]).to_json() == {
+        "tensors": 0,
+        "elements": 0,
+        "bytes_out": 0,
+        "bytes_out_is": "exact",
+        "bits_per_weight": None,
+        "error": None,
+        "sqnr_db": None,
+        "max_abs": None,
+        "gap_db": None,
+    }
+
+
 @pytest.mark.parametrize(("shape", "count"), [((), 1), ((0, 3), 0), ((4, 5), 20)])
 def test_elements_follow_from_the_shape(shape: tuple[int, ...], count: int) -> None:
     assert TensorReport("a", shape, "F32", "kept", 0, 0).elements == count
@@ -70,6 +116,8 @@ def test_the_json_form_says_everything_exactly(report: Report) -> None:
         assert tensor["kept_because"] == one.kept_because
         assert (tensor["error"] is None) == (one.measured is None)
         assert tensor["zeros"] == one.zeros
+        assert tensor["quantized"] == one.quantized == (one.to != "kept")
+    assert said["quantized"] == report.quantized.to_json()
 
 
 def test_totals_are_the_sums_of_the_tensors(report: Report) -> None:
@@ -95,6 +143,7 @@ def test_a_plan_has_sizes_and_memory_and_no_errors(samples: Path) -> None:
     assert (planned.kind, planned.target) == ("plan", None)
     assert (planned.totals.measured, planned.totals.zeros) == (None, None)
     assert {(tensor.measured, tensor.zeros) for tensor in planned.tensors} == {(None, None)}
+    assert (planned.quantized.measured, planned.has_errors) == (None, False)
     assert planned.peak_bytes is not None
     assert 50 * 2**20 < planned.peak_bytes < 200 * 2**20
     json.dumps(planned.to_json(), allow_nan=False)

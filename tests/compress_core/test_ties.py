@@ -161,6 +161,8 @@ def test_ties_of_pytorch(tmp_path: Path, data: dict[str, NDArray[np.float32]]) -
     assert {one.name: one.tied_to for one in report.tensors if one.tied_to} == {"c": "a", "d": "a"}
     assert report.totals.elements == 2 * 2048
     assert report.totals.tensor_bytes_in == 2 * 8192
+    assert (report.quantized.tensors, report.quantized.elements) == (2, 2 * 2048)
+    assert compress_core.plan(source, spec(QUANTIZE), measure=True).tensors == report.tensors
     check(target, "bits_per_weight", report.totals.bits_per_weight)
     check(target, "error", report.totals.measured.error if report.totals.measured else None)
     restore(target, tmp_path / "back.safetensors")

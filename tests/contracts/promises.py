@@ -100,6 +100,7 @@ class Trial:
         surveyed = plan(self.source, self.spec, exact=True)
         assert (surveyed.totals.bytes_out, surveyed.totals.exactness) == (written, "exact")
         assert sizes(surveyed) == sizes(report)
+        self._check_measured(report)
         promised = plan(self.source, self.spec)
         if promised.totals.exactness == "exact":
             assert promised.totals.bytes_out == written
@@ -108,6 +109,14 @@ class Trial:
         for early, late in zip(promised.tensors, report.tensors, strict=True):
             assert early.bytes_out >= late.bytes_out, early.name
             assert early.exactness == "at most" or early.bytes_out == late.bytes_out, early.name
+
+    def _check_measured(self, report: Report) -> None:
+        """A plan that measures knows all that the run reports, and leaves nothing."""
+        before = sorted(self.folder.iterdir())
+        measured = plan(self.source, self.spec, Settings(jobs=2), measure=True)
+        assert sorted(self.folder.iterdir()) == before
+        assert (measured.tensors, measured.totals) == (report.tensors, report.totals)
+        assert list(measured.files.values()) == list(report.files.values())
 
     def _check_stored(self, report: Report, target: Path) -> None:
         source, stored = zoo.read(self.source), zoo.read(target)

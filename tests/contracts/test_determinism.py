@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from compress_core import compress, from_config, registry
+from compress_core.kernels import native, twins
 from compress_core.settings import Settings
 from tests.contracts import configs, zoo
 
@@ -71,6 +72,22 @@ def test_another_process_with_other_hashes_writes_the_same_bytes(
     )
     for index, (config, wanted) in enumerate(zip(specs, here, strict=True)):
         assert zoo.digest(tmp_path / f"{index}.safetensors") == wanted, config
+
+
+@pytest.mark.parametrize("kernels", twins.CHOICES)
+def test_both_kinds_of_kernels_write_the_same_bytes(
+    kernels: str, source: Path, here: list[str], tmp_path: Path
+) -> None:
+    if kernels == "native" and native.library() is None:
+        pytest.skip("built without a C compiler")
+    twins.use(kernels)
+    try:
+        for config, wanted in zip(_specs(), here, strict=True):
+            target = tmp_path / "out.safetensors"
+            compress(source, target, from_config(config), Settings(jobs=2, replace=True))
+            assert zoo.digest(target) == wanted, config
+    finally:
+        twins.use(None)
 
 
 def test_neither_the_path_nor_the_clock_is_in_the_file(

@@ -107,6 +107,7 @@ def _tensor(name: str, to: str, before: int, after: int, error: float | None) ->
         bytes_out=after,
         measured=None if error is None else ErrorResult(error**2, 1.0, 0.031),
         zeros=0 if error is None else before // 8,
+        quantized=error is not None,
         kept_because=None if error is not None else "ignored by embed_tokens",
     )
 

@@ -79,6 +79,16 @@ def test_an_upper_bound_is_not_judged(report: Report) -> None:
     assert forecast.left(bound) == "not judged by plan: size, error"
 
 
+def test_a_plan_that_has_measured_leaves_nothing(report: Report) -> None:
+    weights = [replace(tensor, reference_square=1.0) for tensor in report.tensors]
+    report = replace(report, tensors=tuple(weights))
+    forecast = Forecast([LOOSE, ERROR], Settings(), measured=True)
+    check = forecast.judged(report)
+    assert check is not None
+    assert [verdict.gate for verdict in check.failed] == [ERROR]
+    assert forecast.left(report) is None
+
+
 def test_errors_alone_are_left_to_the_run(report: Report) -> None:
     assert Forecast([ERROR], Settings()).judged(report) is None
     assert Forecast([], Settings()).left(report) is None

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from compress_core.settings import Progress
-from modelopt_cli.progress import Bar, Lines
+from modelopt_cli.progress import Bar, Lines, labelled
 
 MIB = 1024**2
 
@@ -47,6 +47,14 @@ def test_long_work_says_a_line_a_tenth(clock: Clock) -> None:
     assert lines[0] == "write: 0 % of 1000.00 MiB"
     assert lines[-1] == "write: 100 % of 1000.00 MiB"
     assert len(lines) == 11
+
+
+def test_one_of_several_runs_is_named(clock: Clock) -> None:
+    stream = io.StringIO()
+    meter = Lines(stream, clock)
+    clock.now += 5
+    labelled("NF4", meter)(Progress("measure", 5 * MIB, 10 * MIB))
+    assert stream.getvalue() == "NF4: measure: 50 % of 10.00 MiB\n"
 
 
 def test_lines_are_seconds_apart(clock: Clock) -> None:

@@ -50,6 +50,13 @@ def test_by_default_it_stays_well_under_200_mib(tool: Tool) -> None:
     assert used < 200 * MIB < LARGE, f"{used / MIB:.0f} MiB"
 
 
+def test_what_is_only_measured_is_bounded_too(tool: Tool) -> None:
+    arguments = ["plan", "large", "--compare", "W8A16,NF4", "--measure", "--max-memory", "150MiB"]
+    used = peak(tool, *arguments)
+    assert used < 150 * MIB, f"{used / MIB:.0f} MiB"
+    assert not (tool.folder / "large.w8a16.safetensors").exists()
+
+
 def test_headers_take_no_memory_for_the_data(tool: Tool) -> None:
     for arguments in (["inspect", "large"], ["plan", "large", "--compare", "W4A16,W8A16"]):
         used = peak(tool, *arguments)

@@ -38,6 +38,7 @@ COMMANDS: dict[str, list[str]] = {
     "inspect stats": ["inspect", "--stats", "--per-tensor", "evil"],
     "plan": ["plan", "evil", "--pass", "quantize bits=4", "--per-tensor", "-v"],
     "plan presets": ["plan", "evil", "--compare", "W4A16,W8A16"],
+    "plan measured": ["plan", "evil", "--pass", "quantize bits=4", "--measure", "--per-tensor"],
     "prune": ["prune", "evil", "--sparsity", "0.5", "-o", "out", "--per-tensor", "-v"],
     "quantize": ["quantize", "evil", "--bits", "4", "-o", "out", "--per-tensor", "-v"],
     "compress": ["compress", "evil", "--pass", "prune structure=2of4", "-o", "out"],

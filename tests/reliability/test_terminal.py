@@ -32,6 +32,7 @@ COMMANDS = {
     "inspect stats": ["inspect", "--stats", "model"],
     "plan": ["plan", "model", "--pass", "quantize bits=4 group_size=32"],
     "plan presets": ["plan", "model", "--compare", "W2A16,W4A16,W8A16,W4A16_ASYM"],
+    "plan measured": ["plan", "model", "--compare", "W2A16,NF4,FP8_DYNAMIC", "--measure"],
     "prune": ["prune", "model", "--sparsity", "0.5", "-o", "out", "-f"],
     "quantize": ["quantize", "model", "--bits", "4", "--group-size", "32", "-o", "out", "-f"],
     "restore": ["restore", "small", "-o", "out", "-f"],
@@ -55,8 +56,8 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        """The lines without colours."""
-        return COLOUR.sub("", self.text).splitlines()
+        """The lines without colours, and without the words that a bar erases its line by."""
+        return COLOUR.sub("", self.text).replace("\x1b[2K", "").splitlines()
 
     @property
     def widest(self) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 import compress_core
-from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.asked import Asked, asked_for
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
+from modelopt_cli.computing import begin_computing
 from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Comparing
@@ -68,7 +68,7 @@ def command(
     withdraw_reports(recording.report)
     asked = asked_for(paths, comparing, choosing, spec)
     _look_at_reports(recording, asked, comparing, against)
-    keep_freed_memory()
+    begin_computing()
     settings = limiting.applied(
         compress_core.Settings(key=opening.key, on_unmatched=choosing.on_unmatched)
     )

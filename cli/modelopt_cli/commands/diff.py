@@ -12,9 +12,9 @@ from click.exceptions import Exit
 
 import compress_core
 from compress_core.select import Selector
-from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag
+from modelopt_cli.computing import begin_computing
 from modelopt_cli.console import Output
 from modelopt_cli.options import Choosing, Limiting, OpeningTwo, Replacing
 from modelopt_cli.outcome import show, write_reports
@@ -65,7 +65,7 @@ def command(
     unless only some tensors are asked for.
     """
     reporting.check(replace=replacing.force, weights=(source, other))
-    keep_freed_memory()
+    begin_computing()
     settings = limiting.applied(
         compress_core.Settings(key=openingtwo.key, on_unmatched=choosing.on_unmatched)
     )

@@ -11,9 +11,9 @@ import click
 
 import compress_core
 from compress_core.errors import ModelOptError, UsageError
-from modelopt_cli.allocator import keep_freed_memory
 from modelopt_cli.bundles import PATH, takes
 from modelopt_cli.command import Command, Flag, typed
+from modelopt_cli.computing import begin_computing
 from modelopt_cli.console import Output
 from modelopt_cli.inspection import Contents, contents_of
 from modelopt_cli.options import Limiting, Opening
@@ -69,7 +69,7 @@ def command(
 @contextmanager
 def _reading(output: Output, limiting: Limiting) -> Iterator[Settings]:
     """How the data of files are read, under a meter."""
-    keep_freed_memory()
+    begin_computing()
     with output.metered() as meter:
         yield limiting.applied(compress_core.Settings(progress=meter))
 

@@ -13,7 +13,7 @@ from modelopt_cli.render.base import Row, Sheet
 from modelopt_cli.render.folding import Group, folded, unfolded
 from modelopt_cli.render.judged import Finding
 from modelopt_cli.render.lines import ERRORS, SIZES, ZEROS, Columns, Line
-from modelopt_cli.render.numbers import percent
+from modelopt_cli.render.numbers import decibels, percent
 from modelopt_cli.render.of_check import findings, verdict_sheet
 
 
@@ -66,7 +66,7 @@ class ReportResult:
         )
 
     def _columns(self) -> Columns:
-        if self.report.kind == "plan":
+        if self.report.kind == "plan" and not self.report.has_errors:
             return SIZES
         return SIZES + (ZEROS if self._prunes else ()) + ERRORS
 
@@ -77,7 +77,8 @@ class ReportResult:
     def _sentences(self) -> Iterable[str]:
         if self.report.kind == "plan":
             yield self._outlook()
-        elif self.report.totals.measured is not None:
+            yield from self._efficiency()
+        if self.report.totals.measured is not None:
             yield "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy)."
             if not self._prunes and self.report.totals.zeros is not None:
                 yield self._zeros()
@@ -93,6 +94,15 @@ class ReportResult:
         if self.report.peak_bytes is not None:
             said.append(f"about {human(self.report.peak_bytes)} of memory")
         return " · ".join(said)
+
+    def _efficiency(self) -> Iterable[str]:
+        found = self.report.quantized
+        if found.measured is not None and found.gap_db is not None:
+            yield (
+                f"Quantized tensors: {found.bits_per_weight:.2f} bits/weight · "
+                f"SQNR {decibels(found.measured.sqnr_db)} dB · "
+                f"gap to the Gaussian line {decibels(found.gap_db)} dB"
+            )
 
     def _zeros(self) -> str:
         totals = self.report.totals

@@ -79,10 +79,10 @@ def _serve(inbox: Inbox, answers: int) -> None:
     from dataclasses import replace
 
     from compress_core.batch import Bench
-    from modelopt_cli.allocator import keep_freed_memory
+    from modelopt_cli.computing import begin_computing
     from modelopt_cli.workers.orders import Setup, Task
 
-    keep_freed_memory()
+    begin_computing()
     order = Setup(**first).order()
     order = replace(order, settings=replace(order.settings, progress=_telling(answers)))
     with Bench(order) as bench:

@@ -417,7 +417,7 @@ def test_without_a_verdict_no_earlier_one_stays(
 def test_a_bug_leaves_no_verdict_either(
     cli: Any, packed: Path, green: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelopt_cli.commands.check.keep_freed_memory", lambda: 1 // 0)
+    monkeypatch.setattr("modelopt_cli.commands.check.begin_computing", lambda: 1 // 0)
     assert cli("check", packed, "--max-size", "1GiB", *green).code == 70
     assert [name for name in REPORTS if Path(name).exists()] == ["r.xml"]
 

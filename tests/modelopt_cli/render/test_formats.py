@@ -107,12 +107,29 @@ def test_markdown_shows_names_as_they_are(report: Report, name: str, cell: str) 
 
 
 def test_a_comparison_has_a_line_a_plan(report: Report) -> None:
-    loose = replace(report, totals=replace(report.totals, exactness="at most"))
-    result = Comparison({"W4A16": report, "loose": loose})
+    totals = replace(report.totals, measured=None, zeros=None)
+    tight = replace(report, kind="plan", totals=totals)
+    loose = replace(tight, totals=replace(totals, exactness="at most"))
+    result = Comparison({"W4A16": tight, "loose": loose})
     lines = renderer("table").render(result, Look()).splitlines()
     assert lines == [
         " Plan   MiB in  MiB out   Ratio  Bits/weight  Layout",
         " ───────────────────────────────────────────────────",
         " W4A16    5.75     2.97   1.94×         8.26  packed",
         " loose    5.75    ≤2.97  ≥1.94×        ≤8.26  packed",
+    ]
+
+
+def test_a_comparison_that_was_measured_shows_errors(report: Report) -> None:
+    """The kept embedding weighs in bits, error and SQNR, and not in the gap."""
+    result = Comparison({"W4A16": replace(report, kind="plan")})
+    lines = renderer("table").render(result, Look()).splitlines()
+    assert lines[:3] == [
+        " Plan   MiB out  Ratio  Bits  Error  SQNR dB  Gap dB  Layout",
+        " ───────────────────────────────────────────────────────────",
+        " W4A16     2.97  1.94×  8.26  0.114     18.9     8.8  packed",
+    ]
+    assert [line.partition(":")[0] for line in lines[3:]] == [
+        "Bits a weight, error ‖W−Ŵ‖/‖W‖, SQNR",
+        "Gap",
     ]

@@ -1,0 +1,40 @@
+"""What a process does before it computes: which kernels it takes, and what it does with memory."""
+
+from __future__ import annotations
+
+import os
+
+from modelopt_cli.allocator import keep_freed_memory
+
+VARIABLE = "MODELOPT_CLI_KERNELS"
+
+
+def begin_computing() -> None:
+    """Prepare this process for arithmetic.
+
+    :raises UsageError: the kernels that are asked for are not there.
+    """
+    choose_kernels()
+    keep_freed_memory()
+
+
+def choose_kernels() -> None:
+    """Take the kernels that the environment names, if it does.
+
+    :raises UsageError: they are not there.
+    """
+    asked = os.environ.get(VARIABLE)
+    if asked:
+        from compress_core.kernels.twins import use
+
+        use(asked)
+
+
+def version_line() -> str:
+    """Which version this is, and whose arithmetic it would do."""
+    from compress_core import __version__
+    from compress_core.kernels.twins import in_use
+
+    choose_kernels()
+    names = {"native": "native", "numpy": "NumPy"}
+    return f"modelopt {__version__} ({names[in_use()]} kernels)\n"

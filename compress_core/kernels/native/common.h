@@ -1,0 +1,55 @@
+/* What all kernels share: how they are compiled, and arithmetic in the words of the NumPy functions
+ * that specify them.
+ *
+ * No intrinsics: loops over LANES neighbours are written so that compilers turn them into vectors.
+ * Nothing here may be contracted or reordered (-ffp-contract=off, no -ffast-math): results are those of
+ * NumPy, bit for bit.
+ */
+#ifndef MODELOPT_COMMON_H
+#define MODELOPT_COMMON_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__ELF__) && defined(__GLIBC__) && defined(__GNUC__) && \
+    !defined(__clang__) && !defined(MODELOPT_NO_CLONES)
+#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define CLONES
+#endif
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+/* A kernel: exported, once for each kind of processor. */
+#define KERNEL EXPORT CLONES
+
+/* Small functions become part of every clone, or they would be compiled for the oldest processor. */
+#define INLINE static inline __attribute__((always_inline))
+
+enum dtype { F32 = 0, F16 = 1, BF16 = 2 };
+
+INLINE float bits_to_float(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+INLINE uint32_t float_to_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Half to even, for magnitudes below 2^22. */
+INLINE float round_small(float value) {
+    const float shift = 12582912.0f; /* 1.5 * 2^23 */
+    return (value + shift) - shift;
+}
+
+#endif

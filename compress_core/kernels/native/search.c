@@ -1,0 +1,357 @@
+/* Scales of least squared error for integer codes: the twin of kernels/search.py, which says why.
+ *
+ * Groups are searched LANES at a time, side by side, so that every step is the same for all of them.
+ */
+#include <stdlib.h>
+
+#include "common.h"
+
+#define LANES 16  /* groups side by side */
+#define FOLDS 128 /* running sums of a group: kernels/sums.py */
+#define TURNS 3   /* of least squares */
+
+typedef struct {
+    float low[LANES], high[LANES];
+} grid_t;
+
+typedef struct {
+    float gain[LANES], step[LANES];
+    grid_t grid;
+} found_t;
+
+/* Room for one block of groups: values and units are (width, LANES). */
+typedef struct {
+    ptrdiff_t width;
+    float *values, *units;
+} block_t;
+
+/* ---- sums in the order of kernels/sums.py ---- */
+
+INLINE ptrdiff_t folds_of(ptrdiff_t width) {
+    ptrdiff_t folds = 1;
+    while (folds < width && folds < FOLDS) folds *= 2;
+    return folds;
+}
+
+INLINE void fold_floats(float *sums, ptrdiff_t folds) {
+    while (folds > 1) {
+        folds /= 2;
+        for (ptrdiff_t i = 0; i < folds * LANES; i++) sums[i] += sums[i + folds * LANES];
+    }
+}
+
+INLINE void fold_doubles(double *sums, ptrdiff_t folds) {
+    while (folds > 1) {
+        folds /= 2;
+        for (ptrdiff_t i = 0; i < folds * LANES; i++) sums[i] += sums[i + folds * LANES];
+    }
+}
+
+/* ---- numbers as they are stored ---- */
+
+INLINE float to_f16(float magnitude) {
+    if (magnitude < 6.103515625e-05f) return (magnitude + 0.75f) - 0.75f; /* steps of 2^-24 */
+    uint32_t bits = float_to_bits(magnitude);
+    bits += 0xFFF + ((bits >> 13) & 1);
+    return bits_to_float(bits & ~(uint32_t)0x1FFF);
+}
+
+INLINE float to_bf16(float magnitude) {
+    uint32_t bits = float_to_bits(magnitude);
+    bits += 0x7FFF + ((bits >> 16) & 1);
+    return bits_to_float(bits & ~(uint32_t)0xFFFF);
+}
+
+INLINE float nearest_scale(float scale, int dtype) {
+    static const float smallest[] = {0x1p-126f, 0x1p-24f, 0x1p-126f};
+    static const float largest[] = {0x1.fffffep127f, 65504.0f, 0x1.fep127f};
+    float magnitude = fabsf(scale);
+    magnitude = magnitude < smallest[dtype] ? smallest[dtype] : magnitude;
+    magnitude = magnitude > largest[dtype] ? largest[dtype] : magnitude;
+    if (dtype == F16) magnitude = to_f16(magnitude);
+    if (dtype == BF16) magnitude = to_bf16(magnitude);
+    return copysignf(magnitude, scale);
+}
+
+/* ---- codes ---- */
+
+/* The nearest code of a quotient: bounds are whole numbers, so they may come before the rounding. */
+INLINE float code_of(float quotient, float low, float high) {
+    float bounded = quotient < low ? low : quotient;
+    bounded = bounded > high ? high : bounded;
+    return round_small(bounded);
+}
+
+/* What the codes of one step are worth, for each group. */
+INLINE void trial(const block_t *block, const float *step, const grid_t *grid, float *gain) {
+    float products[FOLDS * LANES], energies[FOLDS * LANES], inverse[LANES];
+    const ptrdiff_t width = block->width, folds = folds_of(width);
+    for (int j = 0; j < LANES; j++) inverse[j] = 1.0f / step[j];
+    for (ptrdiff_t begin = 0; begin < width; begin += folds) {
+        const ptrdiff_t end = begin + folds < width ? begin + folds : width;
+        for (ptrdiff_t i = begin; i < end; i++) {
+            const float *units = block->units + i * LANES;
+            float *product = products + (i - begin) * LANES, *energy = energies + (i - begin) * LANES;
+            for (int j = 0; j < LANES; j++) {
+                const float code = code_of(units[j] * inverse[j], grid->low[j], grid->high[j]);
+                const float first = begin ? product[j] : 0.0f, second = begin ? energy[j] : 0.0f;
+                product[j] = first + units[j] * code;
+                energy[j] = second + code * code;
+            }
+        }
+    }
+    for (ptrdiff_t i = width * LANES; i < folds * LANES; i++) products[i] = energies[i] = 0.0f;
+    fold_floats(products, folds);
+    fold_floats(energies, folds);
+    for (int j = 0; j < LANES; j++) {
+        const float energy = energies[j] > 1.0f ? energies[j] : 1.0f;
+        gain[j] = products[j] * products[j] / energy;
+    }
+}
+
+/* Put a trial in the place of what was found, for the groups where it is better. */
+INLINE void try_step(const block_t *block, const float *step, const grid_t *grid, found_t *found) {
+    float gain[LANES];
+    trial(block, step, grid, gain);
+    for (int j = 0; j < LANES; j++) {
+        const int wins = gain[j] > found->gain[j];
+        found->gain[j] = wins ? gain[j] : found->gain[j];
+        found->step[j] = wins ? step[j] : found->step[j];
+        found->grid.low[j] = wins ? grid->low[j] : found->grid.low[j];
+        found->grid.high[j] = wins ? grid->high[j] : found->grid.high[j];
+    }
+}
+
+INLINE void try_beside(const block_t *block, float gap, found_t *found) {
+    static const float shares[] = {-0.66f, -0.33f, 0.33f, 0.66f};
+    const grid_t grid = found->grid;
+    for (int k = 0; k < 4; k++) {
+        float step[LANES];
+        for (int j = 0; j < LANES; j++) step[j] = found->step[j] * (1.0f + gap * shares[k]);
+        try_step(block, step, &grid, found);
+    }
+}
+
+/* ---- least squares with scales as they are stored ---- */
+
+/* Squared error with these scales; with `product` also the sums that least squares need. */
+INLINE void measure(const block_t *block, const float *scale, const grid_t *grid, double *error,
+                    double *product, double *energy) {
+    double errors[FOLDS * LANES], products[FOLDS * LANES], energies[FOLDS * LANES];
+    const ptrdiff_t width = block->width, folds = folds_of(width);
+    for (ptrdiff_t begin = 0; begin < width; begin += folds) {
+        const ptrdiff_t end = begin + folds < width ? begin + folds : width;
+        for (ptrdiff_t i = begin; i < end; i++) {
+            const float *values = block->values + i * LANES;
+            const ptrdiff_t at = (i - begin) * LANES;
+            for (int j = 0; j < LANES; j++) {
+                const float code = code_of(values[j] / scale[j], grid->low[j], grid->high[j]);
+                const float rest = code * scale[j] - values[j];
+                errors[at + j] = (begin ? errors[at + j] : 0.0) + (double)rest * (double)rest;
+                products[at + j] = (begin ? products[at + j] : 0.0) + (double)values[j] * (double)code;
+                energies[at + j] = (begin ? energies[at + j] : 0.0) + (double)(code * code);
+            }
+        }
+    }
+    for (ptrdiff_t i = width * LANES; i < folds * LANES; i++)
+        errors[i] = products[i] = energies[i] = 0.0;
+    fold_doubles(errors, folds);
+    fold_doubles(products, folds);
+    fold_doubles(energies, folds);
+    for (int j = 0; j < LANES; j++) {
+        error[j] = errors[j];
+        product[j] = products[j];
+        energy[j] = energies[j];
+    }
+}
+
+/* The best of `scale` and of what least squares make of it; and its squared error. */
+INLINE void polish(const block_t *block, float *scale, const grid_t *grid, int dtype,
+                   double *least) {
+    float best[LANES];
+    for (int j = 0; j < LANES; j++) {
+        best[j] = scale[j];
+        least[j] = INFINITY;
+    }
+    for (int turn = 0; turn <= TURNS; turn++) {
+        double error[LANES], product[LANES], energy[LANES];
+        measure(block, scale, grid, error, product, energy);
+        for (int j = 0; j < LANES; j++) {
+            if (error[j] < least[j]) {
+                best[j] = scale[j];
+                least[j] = error[j];
+            }
+            const float fitted = (float)(product[j] / (energy[j] > 1.0 ? energy[j] : 1.0));
+            if (fitted != 0.0f) scale[j] = nearest_scale(fitted, dtype);
+        }
+    }
+    for (int j = 0; j < LANES; j++) scale[j] = best[j];
+}
+
+/* `given` or what was found, whichever has less error; the first where they have the same. */
+INLINE void settle(const block_t *block, const float *largest, const found_t *found, int dtype,
+                   float *scale, const grid_t *given, int *wins) {
+    float better[LANES];
+    double least[LANES], before[LANES], product[LANES], energy[LANES];
+    for (int j = 0; j < LANES; j++) better[j] = nearest_scale(found->step[j] * largest[j], dtype);
+    polish(block, better, &found->grid, dtype, least);
+    measure(block, scale, given, before, product, energy);
+    for (int j = 0; j < LANES; j++) {
+        wins[j] = least[j] < before[j];
+        scale[j] = wins[j] ? better[j] : scale[j];
+    }
+}
+
+/* ---- blocks of groups ---- */
+
+/* Values of up to LANES groups from (width, groups), and in units of the largest of each. */
+INLINE void load(const float *values, ptrdiff_t groups, ptrdiff_t first, ptrdiff_t count,
+                 block_t *block, float *largest) {
+    float high[LANES], low[LANES];
+    for (int j = 0; j < LANES; j++) high[j] = -INFINITY, low[j] = INFINITY;
+    for (ptrdiff_t i = 0; i < block->width; i++) {
+        float *own = block->values + i * LANES;
+        for (ptrdiff_t j = 0; j < LANES; j++) own[j] = 0.0f;
+        memcpy(own, values + i * groups + first, (size_t)count * sizeof(float));
+        for (int j = 0; j < LANES; j++) {
+            high[j] = own[j] > high[j] ? own[j] : high[j];
+            low[j] = own[j] < low[j] ? own[j] : low[j];
+        }
+    }
+    for (int j = 0; j < LANES; j++) {
+        const float extreme = high[j] > -low[j] ? high[j] : -low[j];
+        largest[j] = extreme == 0.0f ? 1.0f : extreme;
+    }
+    for (ptrdiff_t i = 0; i < block->width; i++)
+        for (int j = 0; j < LANES; j++)
+            block->units[i * LANES + j] = block->values[i * LANES + j] / largest[j];
+}
+
+INLINE void load_some(const float *from, ptrdiff_t first, ptrdiff_t count, float *to) {
+    for (ptrdiff_t j = 0; j < LANES; j++) to[j] = j < count ? from[first + j] : 1.0f;
+}
+
+INLINE void nothing_found(const float *step, const grid_t *grid, found_t *found) {
+    for (int j = 0; j < LANES; j++) {
+        found->gain[j] = -INFINITY;
+        found->step[j] = step[j];
+    }
+    found->grid = *grid;
+}
+
+INLINE float *room_for(ptrdiff_t width, block_t *block) {
+    float *room = malloc((size_t)width * LANES * 2 * sizeof(float));
+    block->width = width;
+    block->values = room;
+    block->units = room == NULL ? NULL : room + width * LANES;
+    return room;
+}
+
+INLINE void all_of(float value, float *lanes) {
+    for (int j = 0; j < LANES; j++) lanes[j] = value;
+}
+
+/* The codes 0 … top, counted from the whole number nearest to `zero` among them. */
+INLINE void grid_at(const float *zero, float top, grid_t *grid) {
+    for (int j = 0; j < LANES; j++) {
+        const float at = code_of(zero[j], 0.0f, top);
+        grid->low[j] = -at;
+        grid->high[j] = top - at;
+    }
+}
+
+/* values: (width, groups); scale: (groups,), as it was and as it becomes. 0, or 1 without memory. */
+KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t width, ptrdiff_t groups,
+                                    const float *shares, int count, float gap, float half,
+                                    int negative, int dtype, float *scale) {
+    block_t block;
+    float *room = room_for(width, &block);
+    if (room == NULL) return 1;
+    grid_t grid;
+    all_of(-half, grid.low);
+    all_of(half - 1.0f, grid.high);
+    for (ptrdiff_t first = 0; first < groups; first += LANES) {
+        const ptrdiff_t here = groups - first < LANES ? groups - first : LANES;
+        float largest[LANES], own[LANES], step[LANES];
+        int wins[LANES];
+        found_t found;
+        load(values, groups, first, here, &block, largest);
+        load_some(scale, first, here, own);
+        all_of(shares[0] / half, step);
+        nothing_found(step, &grid, &found);
+        for (int k = 0; k < count; k++) {
+            for (int sign = 0; sign <= negative; sign++) {
+                all_of((sign ? -shares[k] : shares[k]) / half, step);
+                try_step(&block, step, &grid, &found);
+            }
+        }
+        try_beside(&block, gap, &found);
+        settle(&block, largest, &found, dtype, own, &grid, wins);
+        memcpy(scale + first, own, (size_t)here * sizeof(float));
+    }
+    free(room);
+    return 0;
+}
+
+/* As above; zero: (groups,) whole numbers from 0 to top. */
+KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t width, ptrdiff_t groups,
+                                     const float *shares, int count, float gap, float top,
+                                     int dtype, float *scale, float *zero) {
+    block_t block;
+    float *room = room_for(width, &block);
+    if (room == NULL) return 1;
+    for (ptrdiff_t first = 0; first < groups; first += LANES) {
+        const ptrdiff_t here = groups - first < LANES ? groups - first : LANES;
+        float largest[LANES], own[LANES], begin[LANES], reach[LANES], step[LANES], moved[LANES];
+        int wins[LANES];
+        grid_t grid, given;
+        found_t found;
+        load(values, groups, first, here, &block, largest);
+        load_some(scale, first, here, own);
+        load_some(zero, first, here, begin);
+        grid_at(begin, top, &given);
+        float high[LANES], low[LANES];
+        all_of(0.0f, high);
+        all_of(0.0f, low);
+        for (ptrdiff_t i = 0; i < width; i++) {
+            for (int j = 0; j < LANES; j++) {
+                const float unit = block.units[i * LANES + j];
+                high[j] = unit > high[j] ? unit : high[j];
+                low[j] = unit < low[j] ? unit : low[j];
+            }
+        }
+        for (int j = 0; j < LANES; j++) {
+            reach[j] = (high[j] - low[j]) / top;
+            reach[j] = reach[j] == 0.0f ? 1.0f : reach[j];
+            step[j] = reach[j] * shares[0];
+        }
+        nothing_found(step, &given, &found);
+        for (int k = 0; k < count; k++) {
+            for (int j = 0; j < LANES; j++) step[j] = reach[j] * shares[k];
+            for (int way = 0; way < 3; way++) {
+                for (int j = 0; j < LANES; j++) {
+                    const float lower = begin[j] / shares[k];
+                    const float upper = top - (top - begin[j]) / shares[k];
+                    moved[j] = way == 0 ? begin[j] : way == 1 ? lower : upper;
+                }
+                grid_at(moved, top, &grid);
+                try_step(&block, step, &grid, &found);
+            }
+        }
+        for (int shift = -1; shift <= 1; shift += 2) {
+            for (int j = 0; j < LANES; j++) {
+                moved[j] = (float)shift - found.grid.low[j];
+                step[j] = found.step[j];
+            }
+            grid_at(moved, top, &grid);
+            try_step(&block, step, &grid, &found);
+        }
+        try_beside(&block, gap, &found);
+        settle(&block, largest, &found, dtype, own, &given, wins);
+        for (int j = 0; j < LANES; j++) begin[j] = wins[j] ? -found.grid.low[j] : begin[j];
+        memcpy(scale + first, own, (size_t)here * sizeof(float));
+        memcpy(zero + first, begin, (size_t)here * sizeof(float));
+    }
+    free(room);
+    return 0;
+}
