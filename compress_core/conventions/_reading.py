@@ -73,7 +73,8 @@ def opened(
             weights = [weight_of(module, dtype) for module in modules.values()]
             _refuse_others(stored, {part for one in weights for part in one.part_names})
         except NotDecodedError as error:
-            return undecoded(stored, convention, str(error))
+            undecoded(stored, convention, str(error))
+            return None
         config = stored.config and {
             key: value for key, value in stored.config.items() if key not in DESCRIPTIONS
         }
