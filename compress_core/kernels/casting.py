@@ -22,10 +22,11 @@ def cast(raw: NDArray[Any], code: str, to: str) -> NDArray[Any]:
         return raw
     wide = floats.native(raw, code)
     rounded = _rounded(wide, to)
-    finite = np.isfinite(wide)
-    if floats.has_nonfinite(rounded[finite], to):
-        largest = float(np.abs(wide[finite]).max())
-        raise UnsupportedError(f"{largest:.6g} is beyond the range of {to}")
+    if floats.has_nonfinite(rounded, to):
+        beyond = wide[np.isfinite(wide) & ~np.isfinite(floats.native(rounded, to))]
+        if beyond.size:
+            largest = float(np.abs(beyond).max())
+            raise UnsupportedError(f"{largest:.6g} is beyond the range of {to}")
     return rounded
 
 

@@ -187,3 +187,39 @@ def test_a_mask_may_be_read_only_and_broadcast() -> None:
     tile.prune(np.broadcast_to(np.array([True, False, False, True]), VALUES.shape))
     tile.prune(np.broadcast_to(np.array([[False], [True]]), VALUES.shape))
     assert tile.values.tolist() == [[0.0, -2.0, 0.0, 0.0], [0.0] * 4]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("to", CODES)
+def test_a_cast_rounds_what_is_kept_and_leaves_the_file_s_own_alone(code: str, to: str) -> None:
+    tile = tile_of(VALUES * np.float32(1.01), code)
+    before, raw = tile.values.copy(), bits(tile.raw)
+    tile.prune(MASK)
+    tile.cast(DTYPES[to])
+    assert tile.dtype.code == to
+    wide = np.where(MASK, np.float32(0), before)
+    assert bits(tile.stored()) == bits(floats.narrow(wide, to))
+    assert bits(tile.values) == bits(floats.widen(tile.stored(), to))
+    assert bits(tile.raw) == raw
+
+
+def test_a_cast_of_codes_is_what_they_are_decoded_to() -> None:
+    tile = tile_of(VALUES, "F32")
+    tile.quantize(quantized(tile, SCHEMES[1]))
+    values, codes = tile.values.copy(), tile.codes
+    tile.cast(DTYPES["BF16"])
+    assert tile.codes is codes
+    assert bits(tile.stored()) == bits(floats.narrow(values, "BF16"))
+
+
+def test_a_cast_of_moved_values_rounds_them_once() -> None:
+    halfway = np.float32(1 + 2.0**-8 + 2.0**-20)  # rounded to F16 first, it would go down
+    tile = tile_of(VALUES, "F16")
+    tile.move(np.full(VALUES.shape, halfway, np.float32))
+    tile.cast(DTYPES["BF16"])
+    assert (tile.values == 1 + 2.0**-7).all()
+    raw = np.array([[1 + 2.0**-25, 1.5]])
+    wide = Tile(TensorInfo("w", DTYPES["F64"], (1, 2), 16), 0, raw, 1)
+    wide.move(np.array([[1.0, 1.0009765625]], np.float32))
+    wide.cast(DTYPES["F32"])
+    assert wide.stored().tolist() == [[1.0, 1.0009765625]]
