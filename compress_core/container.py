@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from compress_core.report import ErrorResult
+    from compress_core.tiles import Quantized
 
-Placed = Literal["rows", "stream", "once"]
+Placed = Literal["rows", "columns", "stream", "once"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class PartSpec:
     """One stored tensor, before there is any data.
 
     :ivar dtype: code of its dtype.
-    :ivar placed: ``rows``: tiles write at their first row, in any order; ``stream``: tiles append
-        bits in order; ``once``: one tile writes all of it.
+    :ivar placed: ``rows``: tiles write at their first row, in any order; ``columns``: at their
+        first column of a matrix; ``stream``: tiles append bits in order; ``once``: one tile writes
+        all of it.
     """
 
     dtype: str
@@ -54,6 +56,17 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Data of a ``columns`` part: all its rows, with ``first`` columns of others before them.
+
+    A row of it is written by itself, so it should not be only a few bytes long.
+    """
+
+    first: int
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
 class Stream:
     """The next ``nbits`` bits of a ``stream`` part, least significant bit of each byte first."""
 
@@ -68,7 +81,7 @@ class Once:
     array: np.ndarray[Any, Any]
 
 
-Piece = Rows | Stream | Once
+Piece = Rows | Columns | Stream | Once
 
 
 @dataclass
@@ -98,6 +111,9 @@ class Reader(ABC):
         files.
     :ivar errors: tensor name → the error that the file records for it.
     :ivar aliases: tensor → the tensor, earlier in the order, that it shares all its elements with.
+    :ivar described_in: files beside the weights that say what codes are, and would be wrong beside
+        decoded ones.
+    :ivar undecoded: of codes of another tool, what keeps them from being decoded here.
     :ivar notes: things worth telling (an index with a wrong total, a broken config.json).
     """
 
@@ -109,6 +125,8 @@ class Reader(ABC):
     forms: Mapping[str, Form] = MappingProxyType({})
     errors: Mapping[str, ErrorResult] = MappingProxyType({})
     aliases: Mapping[str, str] = MappingProxyType({})
+    described_in: Sequence[str] = ()
+    undecoded: str | None = None
     notes: Sequence[str]
 
     @abstractmethod
@@ -135,6 +153,17 @@ class Reader(ABC):
         """Bytes that a tensor takes in the container."""
         return self.infos[name].nbytes
 
+    def has_codes(self, name: str) -> bool:
+        """Whether :meth:`codes` gives those that a tensor is stored as."""
+        return False
+
+    def codes(self, name: str, start: int, stop: int) -> Quantized:
+        """Codes of rows ``start:stop`` of the matrix view of a tensor that has some.
+
+        They decode to what :meth:`read` gives, before it is rounded to the dtype.
+        """
+        raise RuntimeError(f"no codes of {name}")
+
     def spooled(self) -> int:
         """Bytes that reading everything will still put into the folder of temporary files."""
         return 0
@@ -157,6 +186,10 @@ class Sink(ABC):
         """Take rows of a part (``rows`` or ``once``); any order, any thread."""
 
     @abstractmethod
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
+        """Take columns of a ``columns`` part, all rows of them; any order, any thread."""
+
+    @abstractmethod
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Take raw bytes of a part at a byte offset; any order, any thread."""
 
@@ -169,6 +202,9 @@ class Nowhere(Sink):
     """Keeps nothing of what it takes."""
 
     def write(self, part: str, first_row: int, data: np.ndarray[Any, Any]) -> None:
+        """Forget it."""
+
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
         """Forget it."""
 
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:

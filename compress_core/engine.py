@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compress_core.container import Nowhere, Once, Piece, Reader, Rows, Sink, Stream, Writer
+from compress_core.container import (
+    Columns,
+    Nowhere,
+    Once,
+    Piece,
+    Reader,
+    Rows,
+    Sink,
+    Stream,
+    Writer,
+)
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Pass, Settled, Survey, Target
@@ -141,6 +151,7 @@ class Run:
                 settled = work.settle(targets, self._surveyed(work, targets, step))
                 self._settled |= {(step, target.info.name): settled for target in targets}
         self.plan = self.plan.with_forms(self._counted())
+        self.plan = self.plan.with_forms(self._cast())
 
     def _surveyed(self, work: Pass, targets: list[Target], step: int) -> Survey | None:
         """The last survey that a pass asks for; ``None`` for one that looks at each tile alone."""
@@ -184,6 +195,20 @@ class Run:
             one.info.name: replace(one.form, kept=kept[self.plan.owner(one).info.name])
             for one in open_ended
         }
+
+    def _cast(self) -> dict[str, Form]:
+        """Forms of the tensors of which the survey has told the dtype."""
+        return {
+            one.info.name: self._with_dtype(one)
+            for one in self.plan.touched()
+            if one.form.maybe is not None
+        }
+
+    def _with_dtype(self, one: TensorPlan) -> Form:
+        owner, dtype = self.plan.owner(one).info, one.info.dtype
+        for stage in one.stages:
+            dtype = self._settled[stage.step, owner.name].dtype(owner, dtype)
+        return replace(one.form, dtype=dtype, cast=dtype != one.info.dtype, maybe=None)
 
     def write(self, writer: Writer) -> dict[str, ErrorStats]:
         """Write all tensors; the statistics of those that are float weights, by name."""
@@ -266,7 +291,7 @@ class Run:
 
         info = self.plan.owner(cut.plan).info
         raw = self.plan.source.read(info.name, cut.start, cut.stop)
-        if cut.plan.form.touched and has_nonfinite(raw, info.dtype.code):
+        if cut.plan.needs_finite and has_nonfinite(raw, info.dtype.code):
             raise NonFiniteError(
                 f"tensor {info.name} holds NaN, infinity or numbers beyond float32",
                 where=str(self.plan.source.path),
@@ -277,6 +302,10 @@ class Run:
             if upto is not None and stage.step >= upto:
                 break
             self._apply(self._settled[stage.step, info.name], tile)
+        if tile.codes is not None:  # a cast that was open before them says nothing of them
+            tile.cast(cut.plan.form.dtype)
+        if cut.plan.form.scheme is not None and not cut.plan.stages:
+            tile.quantize(self.plan.source.codes(info.name, cut.start, cut.stop))
         return tile
 
     def _apply(self, settled: Settled, tile: Tile) -> None:
@@ -309,6 +338,8 @@ def _put(pieces: dict[str, Piece], sink: Sink) -> dict[str, Stream]:
     for part, piece in pieces.items():
         if isinstance(piece, Rows):
             sink.write(part, piece.first, piece.array)
+        elif isinstance(piece, Columns):
+            sink.write_columns(part, piece.first, piece.array)
         elif isinstance(piece, Once):
             sink.write(part, 0, piece.array)
         else:

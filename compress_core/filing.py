@@ -28,6 +28,16 @@ def weight_files(plan: Plan, version: str) -> list[FilePlan]:
     ]
 
 
+def slack(plan: Plan) -> int:
+    """Bytes that one file may have beyond those of its plan while casts are open.
+
+    Names of dtypes differ by a letter, which stands in the header and maybe in a layout's record;
+    headers grow by eights.
+    """
+    is_open = sum(one.form.maybe is not None for one in plan.touched())
+    return 2 * is_open + 7 if is_open else 0
+
+
 def _stored(plan: Plan) -> list[str]:
     """Names of the tensors that stand in a file, in the order of the source."""
     return [name for name in plan.tensors if name not in plan.aliases]
@@ -108,7 +118,7 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
         # neither a limit nor the name of a report may change the bytes that they are about
         done = replace(plan.spec, gates=(), report=())
         strings |= plan.layout.metadata(
-            touched, aliases, done.config(), version, plan.source.config
+            touched, aliases, done.config(), version, plan.plain_config, strings
         )
     return FilePlan(file_name, parts, strings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = ("absmax", "compressed-tensors", "bitsandbytes")
+RULES = ("absmax", "compressed-tensors", "bitsandbytes", "mlx")
 SEARCHES = ("none", "mse")
 
 

@@ -14,6 +14,7 @@ class Limits:
         the formats whose blocks have such scales.
     :ivar negative_scale: whether readers take a scale below zero.
     :ivar zero_point: whether asymmetric codes can be stored; ``center``: whether group means can.
+    :ivar global_scale: whether one scale for a whole tensor can stand beside those of its groups.
     :ivar bits: widths of codes that can be stored.
     :ivar ragged_groups: whether the last group of a row may be shorter than the others.
     :ivar refusal: why no codes of this tensor can be stored; ``None``: they can.
@@ -28,6 +29,7 @@ class Limits:
     negative_scale: bool = True
     zero_point: bool = True
     center: bool = True
+    global_scale: bool = True
     bits: tuple[int, ...] = tuple(range(1, 9))
     ragged_groups: bool = True
     refusal: str | None = None

@@ -13,6 +13,7 @@ from compress_core.report import ErrorResult
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from compress_core.kernels.differences import Measured
     from compress_core.tiles import Tile
 
 
@@ -97,19 +98,39 @@ def observe(tile: Tile) -> Moments:
     """What a tile adds to the error of its tensor.
 
     The difference is taken in float32 (F64: in float64), squares and sums in float64; sums are in
-    the order of :mod:`compress_core.kernels.sums` over each grain.
+    the order of :mod:`compress_core.kernels.sums` over each grain. Elements that are NaN or
+    infinite are in no sum of a tensor that was cast; any other has no finite sum then.
     """
-    from compress_core.kernels.differences import measured
-
-    codes, stored = (tile.info.dtype.code,) * 2, tile.stored()
-    pieces = [slice(first, first + tile.grain) for first in tile.grains()]
-    grains = [measured(tile.raw[rows], stored[rows], codes) for rows in pieces]
+    codes, stored = (tile.info.dtype.code, tile.dtype.code), tile.stored()
+    was_cast = tile.plain is not tile.raw
+    grains = [
+        _between(tile.raw[rows], stored[rows], codes, was_cast)
+        for rows in (slice(first, first + tile.grain) for first in tile.grains())
+    ]
     return Moments(
         tuple(grain.error_square for grain in grains),
         tuple(grain.reference_square for grain in grains),
         max((0.0, *(grain.max_abs for grain in grains))),
         sum(grain.zeros_b for grain in grains),
     )
+
+
+def _between(
+    before: NDArray[Any], after: NDArray[Any], codes: tuple[str, str], finite_alone: bool
+) -> Measured:
+    """What sets two grains apart; where that is asked for, only elements that are finite count."""
+    import numpy as np
+
+    from compress_core.kernels.differences import measured
+    from compress_core.kernels.floats import native
+    from compress_core.kernels.masks import zeroed
+
+    found = measured(before, after, codes)
+    if not finite_alone or math.isfinite(found.reference_square):
+        return found
+    unknown = ~np.isfinite(native(before, codes[0]))
+    known = measured(zeroed(before, unknown), zeroed(after, unknown), codes)
+    return known._replace(zeros_b=found.zeros_b)
 
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:

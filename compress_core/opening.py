@@ -99,7 +99,8 @@ def looks_like_weights(file: Path) -> bool:
 
 
 def open_logical(path: Path | str, key: str | None = None) -> Reader:
-    """The tensors that a file or folder stands for: decoded, if one of our layouts wrote it.
+    """The tensors that a file or folder stands for: decoded, if it is of one of our layouts or of a
+    convention of other tools that is read.
 
     :param key: which set of weights, where a file holds several.
     :raises InputError: unreadable, corrupt, hostile or not supported.
@@ -107,10 +108,11 @@ def open_logical(path: Path | str, key: str | None = None) -> Reader:
     """
     stored = open_weights(path, key)
     try:
-        for layout in registry.all_of("layouts").values():
-            logical: Reader | None = layout.open(stored)
-            if logical is not None:
-                return logical
+        for kind in ("layouts", "conventions"):
+            for found in registry.all_of(kind).values():
+                logical: Reader | None = found.open(stored)
+                if logical is not None:
+                    return logical
     except BaseException:
         stored.close()
         raise

@@ -11,7 +11,7 @@ from compress_core import __version__, model, registry
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
 from compress_core.errors import UnsupportedError, UsageError
-from compress_core.filing import weight_files
+from compress_core.filing import slack, weight_files
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
 from compress_core.planning import Plan, TensorPlan, exactness, make_plan
@@ -127,15 +127,17 @@ def _outlook(
     shown = None if target is None else Path(target)
     # a plan without a target still needs a name to measure the file under
     writer = _writer(run.plan, shown or Path(source.path.name), settings)
-    return _report(run, writer.measure(files), stats, kind="plan", target=shown)
+    sizes = {name: size + slack(run.plan) for name, size in writer.measure(files).items()}
+    return _report(run, sizes, stats, kind="plan", target=shown)
 
 
 def _refuse_codes(reader: Reader) -> None:
     strings = {key: value for own in reader.metadata.values() for key, value in own.items()}
     scheme = model.quantized_as(reader.infos, strings, reader.config)
     if scheme is not None:
+        said = scheme if reader.undecoded is None else f"{scheme}, {reader.undecoded}"
         raise UnsupportedError(
-            f"quantized by another tool, and not decoded here: {scheme}", where=str(reader.path)
+            f"quantized by another tool, and not decoded here: {said}", where=str(reader.path)
         )
 
 
@@ -235,7 +237,7 @@ def _report(
         spec=plan.spec.config(),
         version=__version__,
         files=files,
-        notes=(*plan.source.notes, *plan.notes),
+        notes=(*plan.source.notes, *plan.notes, *plan.remarks()),
         peak_bytes=run.peak_bytes if kind == "plan" else None,
     )
 

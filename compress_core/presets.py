@@ -1,7 +1,8 @@
 """Names for sets of quantize options, as other tools use them.
 
-Source: the preset names of compressed-tensors and llm-compressor, and NF4 of bitsandbytes. Only
-those that need no scales of activations are here: a weight file holds none.
+Source: the preset names of compressed-tensors and llm-compressor, NF4 of bitsandbytes, and the
+widths of MLX with its group size. Only those that need no scales of activations are here: a weight
+file holds none.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
         "NF4": _options(scheme="nf4", group_size=64),
         "MXFP4A16": _options(scheme="mxfp4", group_size=32),
         "NVFP4A16": _options(scheme="nvfp4", group_size=16),
+        "MXFP8A16": _options(scheme="mxfp8", group_size=32),
+    }
+    | {
+        f"MLX{bits}": _options(scheme="affine", bits=bits, group_size=64)
+        for bits in (2, 3, 4, 5, 6, 8)
     }
 )
 """Preset → options of the pass ``quantize``."""
@@ -36,6 +42,8 @@ PRESETS: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
 
 def rule_of(preset: str) -> str:
     """The ``scale_rule`` of the library that a preset is known from."""
+    if preset.startswith("MLX") or preset == "MXFP8A16":
+        return "mlx"
     return "bitsandbytes" if preset == "NF4" else "compressed-tensors"
 
 
@@ -44,8 +52,8 @@ _NEEDS_ACTIVATIONS = ("FP8", "NVFP4")
 # what people know from elsewhere, and which of ours stores weights of that width
 _INSTEAD = {
     "FP8": "FP8_DYNAMIC",
-    "MXFP8": "FP8_DYNAMIC",
-    "MXFP8A16": "FP8_DYNAMIC",
+    "MXFP8": "MXFP8A16",
+    "AFFINE": "MLX4",
     "MXFP6A16": "W6A16",
     "MXFP6A8": "W6A16",
     "W4AFP8": "W4A16",

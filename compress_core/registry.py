@@ -1,8 +1,9 @@
-"""Find passes, layouts, formats and schemes by name: every module of a package's folder is one.
+"""Find passes, layouts and the like by name: every module of a package's folder is one.
 
 A module or package ``compress_core/passes/prune`` with a class of its own whose ``id`` is
 ``"prune"`` *is* the pass ``prune``. Other distributions add theirs with an entry point in the group
-``modelopt_cli.passes`` (``.layouts``, ``.formats``, ``.schemes``). There is no list to edit.
+``modelopt_cli.passes`` (``.layouts``, ``.formats``, ``.schemes``, ``.conventions``). There is no
+list to edit.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ from typing import Any
 from compress_core.errors import UsageError
 from compress_core.near import did_you_mean, shown
 
-KINDS = ("passes", "layouts", "formats", "schemes")
+KINDS = ("passes", "layouts", "formats", "schemes", "conventions")
 
-_NOUNS = {"passes": "pass", "layouts": "layout", "formats": "format", "schemes": "scheme"}
+_NOUNS = {
+    "passes": "pass",
+    "layouts": "layout",
+    "formats": "format",
+    "schemes": "scheme",
+    "conventions": "convention",
+}
 
 
 @cache
@@ -50,10 +57,13 @@ def known(kind: str, name: str, *, where: str | None = None) -> str:
     :raises UsageError: it is not; the hint names the nearest.
     """
     if name not in names(kind):
+        other = next((other for other in KINDS if name in names(other)), None)
         raise UsageError(
             f"unknown {_NOUNS[kind]}: {shown(name)}",
             where=where,
-            hint=did_you_mean(name, names(kind)),
+            hint=did_you_mean(name, names(kind))
+            if other is None
+            else f"{name} is a {_NOUNS[other]}; there are: {', '.join(names(kind))}",
         )
     return name
 

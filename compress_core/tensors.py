@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -119,6 +119,9 @@ class Form:
     :ivar kept: elements that are not pruned; ``None`` with a sparsity = known after the survey.
     :ivar moved: a pass gave plain values that are not the file's; codes and zeros say so by
         themselves.
+    :ivar cast: whether ``dtype`` is another than the file's.
+    :ivar maybe: the dtype that it gets instead if nothing is lost by that, as is known after the
+        survey; ``None``: nothing is open.
     :ivar inputs: number format that servers give to what the layer gets, such as ``int8``; ``None``
         leaves it as it is. Nothing of the tensor depends on it.
     """
@@ -129,14 +132,26 @@ class Form:
     kept: int | None = None
     moved: bool = False
     inputs: str | None = None
+    cast: bool = False
+    maybe: DType | None = None
 
     @property
     def touched(self) -> bool:
-        """Whether any pass changes the tensor."""
-        return self.moved or self.scheme is not None or self.sparsity is not None
+        """Whether any pass changes the tensor, or may do so."""
+        cast = self.cast or self.maybe is not None
+        return cast or self.moved or self.scheme is not None or self.sparsity is not None
+
+    @property
+    def outcomes(self) -> tuple[Form, ...]:
+        """What it may be found to be: itself, unless its dtype is open."""
+        if self.maybe is None:
+            return (self,)
+        return replace(self, maybe=None), replace(self, dtype=self.maybe, cast=True, maybe=None)
 
     def __str__(self) -> str:
-        said = [str(self.scheme)] if self.scheme is not None else []
+        said = [f"{self.maybe.code.lower()} if lossless"] if self.maybe is not None else []
+        said += [self.dtype.code.lower()] if self.cast and self.maybe is None else []
+        said += [str(self.scheme)] if self.scheme is not None else []
         said += [self.sparsity.said] if self.sparsity is not None else []
         said += [f"a{self.inputs[-1]}"] if self.inputs is not None else []
         return " ".join(said) or ("changed" if self.moved else "kept")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.kernels import floats, masks
+from compress_core.dtypes import DType
+from compress_core.kernels import casting, floats, masks
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -37,13 +38,17 @@ class Tile:
     """Rows ``start:stop`` of a tensor.
 
     :ivar raw: (rows, columns) in the storage dtype; never changed: the "before" of every metric.
+    :ivar dtype: what a reader will get; that of the file until :meth:`cast`.
     :ivar grain: rows of one grain.
     :ivar mask: where elements are pruned, (rows, columns); ``None`` = nowhere. Set by :meth:`prune`
         alone.
     :ivar codes: the quantized elements; a masked element's code is the scheme's zero code.
     """
 
-    __slots__ = ("_moved", "_values", "codes", "grain", "info", "mask", "raw", "start", "stop")
+    __slots__ = (
+        *("_moved", "_plain", "_values", "codes", "dtype", "grain", "info", "mask", "raw", "start"),
+        "stop",
+    )
 
     def __init__(self, info: TensorInfo, start: int, raw: NDArray[Any], grain: int) -> None:
         self.info = info
@@ -51,15 +56,19 @@ class Tile:
         self.stop = start + len(raw)
         self.raw = raw
         self.grain = grain
+        self.dtype = info.dtype
         self.mask: NDArray[np.bool_] | None = None
         self.codes: Quantized | None = None
+        self._plain = raw
         self._moved: NDArray[np.float32] | None = None
         self._values: NDArray[np.float32] | None = None
 
     @property
-    def as_in_file(self) -> bool:
-        """Whether every element that is not masked still has the file's own value."""
-        return self.codes is None and self._moved is None
+    def plain(self) -> NDArray[Any] | None:
+        """All elements, the masked ones included, as ``dtype`` stores them: those of the file, or
+        what a cast made of them; ``None`` when a pass has given others or codes.
+        """
+        return self._plain if self.codes is None and self._moved is None else None
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -70,7 +79,7 @@ class Tile:
             elif self._moved is not None:
                 values = self._moved.copy()
             else:
-                values = floats.widen(self.raw, self.info.dtype.code)
+                values = floats.widen(self._plain, self.dtype.code)
             if self.mask is not None:
                 values[self.mask] = 0
             self._values = values
@@ -84,6 +93,24 @@ class Tile:
         self._moved = values
         self.codes = None
         self._values = None
+
+    def cast(self, dtype: DType) -> None:
+        """Round every element once to another dtype; codes stay, and will be decoded to it.
+
+        :raises UnsupportedError: a number is beyond the range of ``dtype``.
+        """
+        if self.codes is None:
+            self._plain = self._rounded_to(dtype)
+            self._moved = None
+            self._values = None
+        self.dtype = dtype
+
+    def _rounded_to(self, dtype: DType) -> NDArray[Any]:
+        if self._moved is None:
+            return casting.cast(self._plain, self.dtype.code, dtype.code)
+        if self.dtype.code == "F64":
+            return casting.cast(self._narrowed(), "F64", dtype.code)
+        return casting.cast(self._moved, "F32", dtype.code)
 
     def renamed(self, info: TensorInfo) -> Tile:
         """The same tile of a tensor that shares its data with this one, for a layout to store."""
@@ -109,22 +136,23 @@ class Tile:
         self._values = None
 
     def stored(self) -> NDArray[Any]:
-        """What a reader will get: values rounded once to the original dtype."""
-        if not self.as_in_file:
+        """What a reader will get: values rounded once to ``dtype``."""
+        plain = self.plain
+        if plain is None:
             return self._narrowed()
         if self.mask is None:
-            return self.raw
-        return masks.zeroed(self.raw, self.mask)
+            return plain
+        return masks.zeroed(plain, self.mask)
 
     def _narrowed(self) -> NDArray[Any]:
-        code = self.info.dtype.code
+        code = self.dtype.code
         narrowed = floats.narrow(self.values, code)
         if self.codes is not None or code != "F64":
             return narrowed
-        same = self.values == floats.widen(self.raw, code)
+        same = self.values == floats.widen(self._plain, code)
         if self.mask is not None:
             same &= ~self.mask
-        return np.where(same, self.raw, narrowed)
+        return np.where(same, self._plain, narrowed)
 
     def grains(self) -> range:
         """First rows of the tile's grains, counted from the tile's own first row."""

@@ -18,6 +18,7 @@ class Wanted:
     :ivar scale_dtype: code of a dtype, or ``AUTO``.
     :ivar dtype: code of the tensor's dtype.
     :ivar scales: dtype of scales where ``AUTO`` is asked for; ``None``: see :meth:`scales_of`.
+    :ivar global_scale: whether one scale for the whole tensor may stand beside those of its groups.
     """
 
     bits: int | None = None
@@ -28,6 +29,7 @@ class Wanted:
     scale_dtype: str = AUTO
     dtype: str = "F32"
     scales: str | None = None
+    global_scale: bool = True
 
     def scales_of(self, group_size: GroupSize) -> str:
         """The dtype of scales: as asked, or F32; for groups of columns 16 bits."""

@@ -1,4 +1,4 @@
-"""What there is to choose from: passes, presets, layouts, formats, with what each of them takes."""
+"""What there is to choose from and what is read: passes, presets, layouts, formats, conventions."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _layout(name: str) -> Entry:
     cls = registry.get("layouts", name)
     facts = {
         "read_by": cls.read_by,
-        "saves_bytes": "no" if cls.keeps_values else "yes",
+        "saves_bytes": "only by a cast" if cls.keeps_values else "yes",
         "file_in_a_folder": f"{cls.stem}.safetensors",
     }
     return Entry(name, cls.summary, facts)
@@ -123,10 +123,16 @@ def _format(name: str) -> Entry:
     return Entry(name, cls.summary, {"use": "read and written" if written else "read"})
 
 
+def _convention(name: str) -> Entry:
+    cls = registry.get("conventions", name)
+    return Entry(name, cls.summary, {"use": "read", "written_by": cls.written_by})
+
+
 KINDS: Mapping[str, Callable[[str], Entry]] = {
     "passes": _pass,
     "presets": _preset,
     "layouts": _layout,
     "formats": _format,
+    "conventions": _convention,
 }
 """Kind → what makes an entry of a name."""

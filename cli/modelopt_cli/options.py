@@ -16,6 +16,8 @@ from modelopt_cli.completion import tensor_names
 if TYPE_CHECKING:
     from compress_core import Settings
 
+_LAYOUTS = ("auto", *registry.names("layouts"))
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -117,7 +119,8 @@ class Selecting(Choosing):
             "--requantize",
             section="Tensors",
             is_flag=True,
-            help="Take weights that are quantized already, and decode them first.",
+            help="Take weights that are quantized already, and decode them first; with --layout and"
+            " no pass, store their codes anew.",
         ),
     )
 
@@ -131,8 +134,9 @@ class Storing:
         metadata=flag(
             "--layout",
             section="Output",
-            type=click.Choice(("auto", *registry.names("layouts"))),
-            help="How tensors are stored.  [default: auto]",
+            type=click.Choice(_LAYOUTS),
+            metavar="WORD",
+            help=f"How tensors are stored: {', '.join(_LAYOUTS)}.  [default: auto]",
         ),
     )
     shard_size: int | None = field(

@@ -80,6 +80,24 @@ def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
     return words.view(np.uint8)[:, :columns]
 
 
+def pack_words(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int32]:
+    """Rows of codes as rows of little-endian words: (rows, columns) → (rows, words).
+
+    The stream of :func:`pack`, filled up with zero bits.
+    """
+    packed = pack(codes, bits)
+    words = np.zeros((len(codes), -(-packed.shape[1] // 4) * 4), np.uint8)
+    words[:, : packed.shape[1]] = packed
+    return words.view("<i4")
+
+
+def unpack_words(words: NDArray[Any], bits: int, columns: int) -> NDArray[np.uint8]:
+    """The inverse of :func:`pack_words`; codes of up to 8 bits."""
+    stream = np.ascontiguousarray(words, dtype="<i4").view(np.uint8)
+    codes: NDArray[np.uint8] = unpack(stream, bits, columns)
+    return codes
+
+
 def _unpack_wide(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[np.uint16]:
     spread = np.unpackbits(stream, axis=1, count=columns * bits, bitorder="little")
     places = spread.reshape(len(stream), columns, bits).astype(np.uint16)

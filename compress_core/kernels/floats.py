@@ -73,7 +73,7 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
     number, since a decoded weight may exceed the largest original by a rounding. NaN stays NaN.
     """
     if code == "BF16":
-        return _to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
+        return to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
     if code == "F16":
         return np.clip(values, -F16_MAX, F16_MAX).astype(np.float16).view(np.uint16)
     if code in FP8:
@@ -93,7 +93,8 @@ def _to_fp8(values: NDArray[np.float32], code: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(clipped.astype(getattr(ml_dtypes, FP8[code]))).view(np.uint8)
 
 
-def _to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+def to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """``values`` rounded half to even to BF16; beyond its range they become infinite."""
     bits = np.ascontiguousarray(values).view(np.uint32)
     rounded = bits >> np.uint32(16)
     rounded &= np.uint32(1)

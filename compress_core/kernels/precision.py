@@ -18,12 +18,13 @@ def fitting(values: NDArray[Any], code: str) -> tuple[str, ...]:
 
     NaN fits everywhere; its payload may not. ``values`` are float32 or float64.
     """
-    return tuple(
-        narrow
-        for narrow in NARROWER[code]
-        # most tensors that do not fit show it at once
-        if _fits(values[:_GLANCE], narrow) and _fits(values, narrow)
-    )
+    return tuple(narrow for narrow in NARROWER[code] if fits(values, narrow))
+
+
+def fits(values: NDArray[Any], code: str) -> bool:
+    """Whether BF16, F16 or F32 (``code``) holds every value exactly; see :func:`fitting`."""
+    # most tensors that do not fit show it at once
+    return _fits(values[:_GLANCE], code) and _fits(values, code)
 
 
 def _fits(values: NDArray[Any], code: str) -> bool:

@@ -50,19 +50,19 @@ def numbers_of(codes: NDArray[np.uint8], number: Number) -> NDArray[np.float32]:
 def scaled_codes(
     values: NDArray[np.float32],
     width: int,
-    unit: NDArray[np.float32],
+    divisor: NDArray[np.float32],
     number: Number,
     *,
     inverse: bool = False,
 ) -> NDArray[np.uint8]:
-    """Codes of ``value / unit``, or (``inverse``) of ``value · (1 / unit)``, in float32.
+    """Codes of ``value / divisor``, or (``inverse``) of ``value · (1 / divisor)``, in float32.
 
-    :param values: (rows, columns), no NaN; ``width`` columns have one ``unit``, which broadcasts to
-        (rows, groups).
+    :param values: (rows, columns), no NaN; ``width`` columns have one ``divisor``, which
+        broadcasts to (rows, groups).
     """
-    work, unit = grouped(values, width), unit[:, :, None]
+    work, each = grouped(values, width), divisor[:, :, None]
     with np.errstate(over="ignore"):
-        units = np.multiply(work, np.float32(1) / unit) if inverse else np.divide(work, unit)
+        units = np.multiply(work, np.float32(1) / each) if inverse else np.divide(work, each)
     return ungrouped(codes_of(units, number), values.shape[1])
 
 
@@ -90,8 +90,12 @@ def scaled_errors(
     unit: NDArray[np.float32],
     number: Number,
 ) -> NDArray[np.float64]:
-    """Squared error of each group with this unit, over the kept elements: (rows, groups)."""
-    decoded = scaled_values(scaled_codes(values, width, unit, number), width, unit, number)
+    """Squared error of each group with this unit, over the kept elements: (rows, groups).
+
+    With a unit of 0 all values become 0.
+    """
+    divisor = np.where(unit == 0, np.float32(np.inf), unit)
+    decoded = scaled_values(scaled_codes(values, width, divisor, number), width, unit, number)
     return squared_errors(values, decoded, kept, width)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import PartSpec, Piece, Reader
@@ -14,6 +15,9 @@ from compress_core.tensors import Form, Refusal, TensorInfo
 if TYPE_CHECKING:
     from compress_core.metrics import ErrorStats
     from compress_core.tiles import Tile
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""Metadata of a file that has none."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,9 @@ class Layout(ABC):
     :cvar ties: whether it can store one tensor under several names.
     :cvar needs_config: whether readers learn from ``config.json`` what its codes are, so that its
         output is a checkpoint folder.
-    :cvar serves_presets: whether it is what a checkpoint folder gets for a preset that it holds.
     :cvar records_inputs: whether it tells servers what to do with the inputs of layers.
-    :cvar keeps_values: whether it stores plain values of the original dtype, so that nothing gets
-        smaller.
+    :cvar keeps_values: whether it stores plain values of whatever the passes make, so that codes
+        and zeros save nothing.
     """
 
     id: ClassVar[str]
@@ -66,7 +69,6 @@ class Layout(ABC):
     ties: ClassVar[bool] = False
     keeps_values: ClassVar[bool] = False
     needs_config: ClassVar[bool] = False
-    serves_presets: ClassVar[bool] = False
     records_inputs: ClassVar[bool] = False
 
     def __init__(self, *, allow_unread: bool = False) -> None:
@@ -79,6 +81,10 @@ class Layout(ABC):
     def limits(self, info: TensorInfo) -> Limits:
         """What it can hold of this tensor."""
         return Limits()
+
+    def serves(self, form: Form) -> bool:
+        """Whether it is what a checkpoint folder gets for a preset that gives this form."""
+        return False
 
     def fits(self, info: TensorInfo, form: Form) -> Refusal | None:
         """Why it holds no tensors of such a form; ``None``: it does."""
@@ -123,12 +129,14 @@ class Layout(ABC):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
         """Metadata for a file that holds ``touched``; what is measured has a fixed width.
 
         :param aliases: other names → the names of tensors in the file that they stand for; empty
             without ``ties``.
         :param config: ``config.json`` of the input.
+        :param strings: what the file has of the metadata of the input.
         """
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:

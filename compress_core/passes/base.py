@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from compress_core.dtypes import DType
 from compress_core.fields import Configured
 from compress_core.limits import Limits
 from compress_core.tensors import Form, Refusal, TensorInfo
@@ -51,7 +52,11 @@ class Settled(ABC):
 
     @abstractmethod
     def apply(self, tile: Tile) -> None:
-        """Change the tile's mask, codes or working values, each row by itself."""
+        """Change the tile's mask, codes, dtype or working values, each row by itself."""
+
+    def dtype(self, info: TensorInfo, before: DType) -> DType:
+        """The dtype of a tensor that had ``before`` until this pass."""
+        return before
 
 
 class Pass(Configured, ABC):
@@ -62,10 +67,15 @@ class Pass(Configured, ABC):
 
     :cvar id: the name in specs and commands.
     :cvar summary: one line for ``list passes``.
+    :cvar least_ndim: dimensions of the tensors that it takes when nothing is said of them, or more.
+    :cvar takes_nonfinite: whether it leaves NaN and infinity what they are, so that it may get
+        them.
     """
 
     id: ClassVar[str]
     summary: ClassVar[str]
+    least_ndim: ClassVar[int] = 2
+    takes_nonfinite: ClassVar[bool] = False
 
     @property
     def meant_for(self) -> str | None:

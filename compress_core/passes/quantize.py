@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core import registry
+from compress_core.dtypes import DType
 from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
 from compress_core.fitting import RULES, SEARCHES, Fitting
@@ -36,7 +37,7 @@ class Quantize(Pass):
         str,
         choices=tuple(PRESETS),
         pattern=r"[\w.-]+",
-        replaces=("scheme", *_OF_SCHEMES, "inputs"),
+        replaces=("scheme", *_OF_SCHEMES, "double_quant", "inputs"),
     )
     scheme: str | None = option(
         "number format of the codes",
@@ -57,7 +58,7 @@ class Quantize(Pass):
         int,
         choices=("channel", "tensor"),
         minimum=1,
-        otherwise="channel; nf4 64, mxfp4 32, nvfp4 16",
+        otherwise="channel; affine and nf4 64, mxfp4 and mxfp8 32, nvfp4 16",
     )
     symmetric: bool | None = option("no zero point", bool, otherwise="true")
     center: str | None = option(
@@ -68,6 +69,9 @@ class Quantize(Pass):
     )
     element: str | None = option(
         "kind of 8-bit float", str, choices=("e4m3", "e5m2"), otherwise="e4m3"
+    )
+    double_quant: bool | None = option(
+        "store scales of nf4 as 8-bit codes, as bitsandbytes can", bool, otherwise="false"
     )
     scale_rule: str | None = option(
         "whose formula gives a scale from its group",
@@ -139,16 +143,30 @@ class Quantize(Pass):
     @property
     def _class(self) -> type[Scheme]:
         found: type[Scheme] = registry.get("schemes", self._named)
-        return found
+        double = self._setting("double_quant")
+        is_double = found.doubled == found.id
+        if double in (None, is_double):
+            return found
+        if not double or found.doubled is None:
+            raise UsageError(
+                f"double_quant: {str(double).lower()} is not for {found.id} codes",
+                where="double_quant",
+                hint="leave double_quant out",
+            )
+        doubled: type[Scheme] = registry.get("schemes", found.doubled)
+        return doubled
 
-    def _wanted(self, dtype: str, scales: str | None = None) -> Wanted:
+    def _wanted(self, dtype: str) -> Wanted:
         given = {name: self._setting(name) for name in _OF_SCHEMES}
-        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype, scales=scales)
+        return Wanted(**given, scale_dtype=self.scale_dtype.upper(), dtype=dtype)
 
-    def _scheme(self, info: TensorInfo, limits: Limits | None = None) -> Scheme:
-        as_weights = limits is not None and limits.scales_as_weights
-        scales = "F32" if info.dtype.bits > 32 else info.dtype.code
-        return self._class.asked(self._wanted(info.dtype.code, scales if as_weights else None))
+    def _scheme(self, dtype: DType, limits: Limits | None = None) -> Scheme:
+        wanted = self._wanted(dtype.code)
+        usual = self._class.asked(wanted)
+        if limits is None:
+            return usual
+        scales = _scales_for(limits, usual, dtype)
+        return self._class.asked(replace(wanted, scales=scales, global_scale=limits.global_scale))
 
     @property
     def meant_for(self) -> str | None:
@@ -161,11 +179,12 @@ class Quantize(Pass):
                 f"two passes quantize {info.name}",
                 hint="give each its own match, or one pass rules",
             )
-        scheme = self._scheme(info, limits)
-        reason = _unfit(scheme, info, limits)
+        scheme = self._scheme(form.dtype, limits)
+        reason = unfit(scheme, info, limits)
         if reason is not None:
             return Refusal(info.name, reason, _fitting_size(scheme, info))
-        return replace(form, scheme=scheme, moved=False, inputs=self._inputs)
+        # a cast that is open changes no value: codes are decoded to the dtype that is certain
+        return replace(form, scheme=scheme, moved=False, inputs=self._inputs, maybe=None)
 
     @property
     def _inputs(self) -> str | None:
@@ -173,18 +192,18 @@ class Quantize(Pass):
         return None if named == "none" else named
 
     def group(self, info: TensorInfo) -> str | None:
-        return info.name if self._scheme(info).surveys else None
+        return info.name if self._scheme(info.dtype).surveys else None
 
     def row_multiple(self, info: TensorInfo) -> int:
-        return self._scheme(info).rows
+        return self._scheme(info.dtype).row_multiple(info.matrix[1])
 
     def joins(self, info: TensorInfo) -> bool:
         # one figure for all blocks, which the kernels of servers have once a matrix
-        return any(kind.whole for kind in self._scheme(info).parameters().values())
+        return any(kind.whole for kind in self._scheme(info.dtype).parameters().values())
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         scheme = targets[0].form.scheme
-        if scheme is None:
+        if scheme is None or not scheme.surveys:
             return None
         if isinstance(found, TensorFit):
             return found.next()
@@ -200,6 +219,14 @@ class Quantize(Pass):
         return Fitting(self._rule, self.scale_search, target.limits.negative_scale)
 
 
+def _scales_for(limits: Limits, usual: Scheme, dtype: DType) -> str | None:
+    """The dtype that scales must have in a layout; ``None``: that which they usually have."""
+    if limits.scales_as_weights:
+        return "F32" if dtype.bits > 32 else dtype.code
+    fits = usual.parameters()["scale"].dtype in limits.scale_dtypes
+    return None if fits else limits.scale_dtypes[0]
+
+
 def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
     """What would fit a tensor whose width is no multiple of the group size."""
     if isinstance(scheme.group_size, int) and info.matrix[1] % scheme.group_size:
@@ -208,7 +235,8 @@ def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
     return None
 
 
-def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+def unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
+    """Why there is no room for codes of a scheme; ``None``: there is."""
     stored = scheme.parameters()
     if limits.refusal is not None:
         return limits.refusal
@@ -218,9 +246,11 @@ def _unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
         return f"the layout holds no {scheme.bits}-bit codes"
     if "zero_point" in stored and not limits.zero_point:
         return "the layout holds no zero point"
+    if "global_scale" in stored and not limits.global_scale:
+        return "the layout holds no scale for a whole tensor"
     if "mean" in stored and not limits.center:
         return "the layout holds no group means"
-    if stored["scale"].dtype not in limits.scale_dtypes:
+    if not stored["scale"].bits and stored["scale"].dtype not in limits.scale_dtypes:
         return f"the layout holds no {stored['scale'].dtype} scales"
     size = scheme.group_size
     if isinstance(size, int) and info.matrix[1] % size and not limits.ragged_groups:
@@ -242,9 +272,8 @@ class TensorFit(Survey):
         pieces = []
         for first in tile.grains():
             rows = slice(first, first + tile.grain)
-            values = tile.values[rows].reshape(1, 1, -1)
-            kept = None if tile.mask is None else ~tile.mask[rows].reshape(1, 1, -1)
-            pieces.append(self._scheme.observe(self._turn, values, kept, self._found))
+            kept = None if tile.mask is None else ~tile.mask[rows]
+            pieces.append(self._scheme.overview(self._turn, tile.values[rows], kept, self._found))
         return pieces
 
     def absorb(self, info: TensorInfo, start: int, partial: list[Parameters]) -> None:

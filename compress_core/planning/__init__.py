@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from compress_core import model
+from compress_core import model, registry
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
 from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.kept_codes import with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
 from compress_core.planning.plan import Plan, TensorPlan, exactness, targets_of
 from compress_core.planning.ties import tie_notes, tied_tensors
@@ -49,9 +50,11 @@ def make_plan(
     decision = Decision(source, spec.pipeline, layout, keep or {})
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
+    if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
+        tensors = with_codes(source, layout, tensors)
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
-    plan = plan if plan.touched() else _as_copy(plan)
+    plan = _as_plain(plan)
     plan.notes.extend((*tie_notes(plan), *_remarks(plan)))
     return plan
 
@@ -67,9 +70,12 @@ def _remarks(plan: Plan) -> list[str]:
     return said
 
 
-def _as_copy(plan: Plan) -> Plan:
-    """A plan that changes nothing: its files keep the names that every loader looks for."""
-    if plan.spec.pipeline.steps:
+def _as_plain(plan: Plan) -> Plan:
+    """Of a plan with plain values alone, files that keep the names that loaders look for."""
+    forms = [one.form for one in plan.touched()]
+    if any(form.scheme is not None or form.sparsity is not None for form in forms):
+        return plan
+    if plan.spec.pipeline.steps and not forms:
         plan.notes.append("no tensor is selected: the output is a copy")
     if plan.spec.output.layout == "auto":
         return replace(plan, layout=make_layout("dense"))
@@ -92,8 +98,12 @@ def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
         )
 
 
+_DECODED = ("compressed-tensors", "fp8", "fp8 in blocks", "modelopt", "modelopt (NVIDIA)")
+"""Schemes by the names of :func:`model.quantized_as` that there may be a reader for."""
+
+
 def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, "compressed-tensors"):
+    if scheme in (model.PACKED, *_DECODED, *registry.names("layouts")):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

@@ -45,12 +45,15 @@ class Decision:
 
     def _unselected(self, info: TensorInfo, role: str, step: Step, work: Pass) -> str | None:
         """Why a step leaves a tensor alone, by what was said and by what holds when nothing is."""
+        if len(info.shape) < min(work.least_ndim, 1):
+            return "0-D"
         selects = (self.pipeline.select, step.select)
         for select in selects:
             reason = select.refuses(info, role)
             if reason is not None:
                 return reason
-        if len(info.shape) < 2 and not any(select.where.states_rank for select in selects):
+        stated = any(select.where.states_rank for select in selects)
+        if len(info.shape) < work.least_ndim and not stated:
             return f"{len(info.shape)}-D"
         meant = work.meant_for if self.source.path.is_dir() else None
         if meant not in (None, role) and all(select.where.role is None for select in selects):
@@ -68,6 +71,8 @@ class Decision:
             if self._is_named(index, info):
                 raise _unfit(after, self.layout, f"passes[{index}]")
             return after.reason
+        if not form.touched and not after.touched:
+            return "nothing to do"
         refusal = self.layout.fits(info, after)
         if refusal is not None:
             raise _unfit(refusal, self.layout, f"passes[{index}]")
@@ -97,9 +102,7 @@ def refuse_idle_steps(decision: Decision, tensors: Iterable[TensorPlan]) -> None
 def _untouchable(info: TensorInfo) -> str | None:
     if not info.dtype.is_weight:
         return f"no float weight ({info.dtype})"
-    if info.elements == 0:
-        return "empty"
-    return "0-D" if not info.shape else None
+    return "empty" if info.elements == 0 else None
 
 
 def _not_worth_it(info: TensorInfo, before: Form, after: Form, layout: Layout) -> str | None:
@@ -112,4 +115,5 @@ def _not_worth_it(info: TensorInfo, before: Form, after: Form, layout: Layout) -
         return None
     codes = layout.parts(info, Form(after.dtype, after.scheme))
     size = sum(part.nbytes for part in codes.values())
-    return None if size < info.nbytes else f"{after.scheme} would not be smaller"
+    plain = info.elements * before.dtype.bits // 8
+    return None if size < plain else f"{after.scheme} would not be smaller"

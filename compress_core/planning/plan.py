@@ -12,6 +12,7 @@ from compress_core import model
 from compress_core.container import PartSpec, Reader
 from compress_core.layouts.base import Checkpoint, Layout
 from compress_core.passes.base import Pass, Target
+from compress_core.planning.dtypes_of_config import config_after, config_remarks
 from compress_core.report import Exactness
 from compress_core.spec import Spec
 from compress_core.tensors import Form, TensorInfo
@@ -44,9 +45,16 @@ class TensorPlan:
     skipped: tuple[str, ...]
 
     @property
+    def needs_finite(self) -> bool:
+        """Whether NaN and infinity would not be left as they are."""
+        return self.form.touched and not all(stage.work.takes_nonfinite for stage in self.stages)
+
+    @property
     def kept_because(self) -> str | None:
         """The first reason of a tensor that no pass takes."""
-        return None if self.form.touched else next(iter(self.skipped), None)
+        if self.form.touched:
+            return None
+        return "a cast would lose something" if self.stages else next(iter(self.skipped), None)
 
 
 @dataclass
@@ -80,7 +88,7 @@ class Plan:
         return Checkpoint(
             infos={name: one.info for name, one in self.tensors.items()},
             forms={name: one.form for name, one in self.tensors.items()},
-            config=self.source.config,
+            config=self.plain_config,
             aliases=self.tied,
             is_folder=self.source.path.is_dir(),
         )
@@ -89,6 +97,22 @@ class Plan:
     def config(self) -> Mapping[str, Any] | None:
         """What ``config.json`` of an output folder says."""
         return self.layout.config(self.checkpoint) if self.touched() else self.source.config
+
+    @property
+    def plain_config(self) -> Mapping[str, Any] | None:
+        """What ``config.json`` would say if nothing were stored as codes."""
+        config = self.source.config
+        return None if config is None else config_after(config, self._weight_forms())
+
+    def remarks(self) -> list[str]:
+        """What is to be said once the passes are settled."""
+        return config_remarks(self.source.config, self._weight_forms())
+
+    def _weight_forms(self) -> list[Form]:
+        infos = (one.info for one in self.tensors.values())
+        return [
+            self.tensors[info.name].form for info in infos if info.dtype.is_weight and info.elements
+        ]
 
     def owner(self, one: TensorPlan) -> TensorPlan:
         """The tensor whose data decide what becomes of ``one``: usually itself."""
@@ -137,7 +161,8 @@ class Plan:
 
 def exactness(form: Form) -> Exactness:
     """Whether the sizes of a form are exact or an upper bound."""
-    return "at most" if form.sparsity is not None and form.kept is None else "exact"
+    uncounted = form.sparsity is not None and form.kept is None
+    return "at most" if uncounted or form.maybe is not None else "exact"
 
 
 def targets_of(plan: Plan, step: int) -> list[tuple[Pass, list[Target]]]:

@@ -62,9 +62,13 @@ class Scaled(Scheme):
 
         return {"amax": largest(values)}
 
-    def by_inverse(self, fitting: Fitting) -> bool:
-        """Whether values are multiplied by the inverse of their unit to get numbers."""
-        return False
+    def divisors(
+        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
+    ) -> tuple[NDArray[np.float32], bool]:
+        """What (rows, columns) values are divided by to get numbers, for each group; and whether
+        that is done by its inverse.
+        """
+        return unit, False
 
     def search(
         self,
@@ -108,8 +112,9 @@ class Scaled(Scheme):
     ) -> NDArray[np.uint8]:
         from compress_core.kernels.scaled import scaled_codes
 
-        width, inverse = self.width(values.shape[1]), self.by_inverse(fitting)
-        return scaled_codes(values, width, self.unit(parameters), self.number, inverse=inverse)
+        width = self.width(values.shape[1])
+        divisor, inverse = self.divisors(values, self.unit(parameters), fitting)
+        return scaled_codes(values, width, divisor, self.number, inverse=inverse)
 
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
         from compress_core.kernels.scaled import scaled_values

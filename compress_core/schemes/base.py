@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from compress_core.dtypes import DTYPES
@@ -23,16 +23,27 @@ EPSILONS: Mapping[str, float] = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**
 """What compressed-tensors puts in the place of a scale of 0, by dtype."""
 
 
+def added(default: Any) -> Any:
+    """A setting that came after files of its scheme had been written.
+
+    Records leave it out where it has its default, so that nothing changes in them.
+    """
+    return field(default=default, metadata={"added": True})
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One figure a group, as it is stored: a float of ``dtype``, or (``bits``) an unsigned code.
 
     :ivar whole: one figure for the whole tensor, whatever its groups are.
+    :ivar span: groups, one after the other through the flattened tensor, that have the same figure,
+        which is stored once.
     """
 
     dtype: str = ""
     bits: int = 0
     whole: bool = False
+    span: int = 1
 
     @property
     def stored(self) -> str:
@@ -57,6 +68,8 @@ class Scheme(ABC):
     :cvar id: its name, also in files.
     :cvar rules: rules of :class:`Fitting` that it has a formula for.
     :cvar reductions: statistic → ``sum``, ``min`` or ``max``.
+    :cvar doubled: the id of the same format with scales that are codes themselves (double
+        quantization); ``None``: there is none.
     :ivar bits: bits of one code.
     :ivar group_size: consecutive columns that share parameters; ``channel``: a row; ``tensor``:
         all.
@@ -65,6 +78,7 @@ class Scheme(ABC):
     id: ClassVar[str]
     rules: ClassVar[tuple[str, ...]] = ("absmax",)
     reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]]
+    doubled: ClassVar[str | None] = None
 
     bits: int
     group_size: GroupSize
@@ -92,6 +106,10 @@ class Scheme(ABC):
         """Rows that share parameters, counted from row 0: tiles hold whole multiples of them."""
         return 1
 
+    def row_multiple(self, columns: int) -> int:
+        """Rows of ``columns`` that share parameters; ``rows``, where the width does not matter."""
+        return self.rows
+
     @property
     @abstractmethod
     def holds_zero(self) -> bool:
@@ -110,6 +128,17 @@ class Scheme(ABC):
         found: Parameters,
     ) -> Parameters:
         """Statistics of round ``turn`` for (rows, groups, width) values: name → (rows, groups)."""
+
+    def overview(
+        self,
+        turn: int,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+    ) -> Parameters:
+        """Statistics of a round over the whole tensor for (rows, columns) of it: name → (1, 1)."""
+        flat = None if kept is None else kept.reshape(1, 1, -1)
+        return self.observe(turn, values.reshape(1, 1, -1), flat, found)
 
     @abstractmethod
     def conclude(
@@ -157,10 +186,10 @@ class Scheme(ABC):
         self, values: NDArray[np.float32], kept: NDArray[np.bool_] | None, fitting: Fitting
     ) -> Parameters:
         """What the rounds over the whole tensor find in ``values``."""
-        flat = values.reshape(1, 1, -1), None if kept is None else kept.reshape(1, 1, -1)
         found: Parameters = {}
         for turn in range(self.surveys):
-            found = self.conclude(turn, self.observe(turn, *flat, found), found, fitting)
+            statistics = self.overview(turn, values, kept, found)
+            found = self.conclude(turn, statistics, found, fitting)
         return found
 
     def search(
@@ -247,7 +276,9 @@ class Scheme(ABC):
     def settings(self) -> dict[str, Any]:
         """Every setting, for the record in a file; :meth:`restored` is the inverse."""
         return {"scheme": self.id} | {
-            field.name: getattr(self, field.name) for field in fields(self)
+            one.name: value
+            for one in fields(self)
+            if (value := getattr(self, one.name)) != one.default or not _was_added(one)
         }
 
     @classmethod
@@ -259,7 +290,8 @@ class Scheme(ABC):
         from compress_core.errors import FormatError
 
         given = {key: value for key, value in settings.items() if key != "scheme"}
-        if given.keys() != {field.name for field in fields(cls)}:
+        needed = {one.name for one in fields(cls) if not _was_added(one)}
+        if not needed <= given.keys() <= {one.name for one in fields(cls)}:
             raise FormatError(f"settings of {cls.id} are incomplete or unknown: {sorted(given)}")
         scheme = cls(**given)
         scheme.validate()
@@ -282,6 +314,10 @@ class Scheme(ABC):
             raise FormatError(f"not a group size: {size!r}")
         if type(self.bits) is not int or not 1 <= self.bits <= 8:
             raise FormatError(f"not a number of bits: {self.bits!r}")
+
+
+def _was_added(setting: Field[Any]) -> bool:
+    return "added" in setting.metadata
 
 
 def check_scales(dtype: object, center: object = "none") -> None:

@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from compress_core.errors import FormatError
 from compress_core.fitting import Fitting
-from compress_core.schemes._scaled import Scaled
+from compress_core.schemes._nf4 import GROUP, NormalFloat
 from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
 
 if TYPE_CHECKING:
-    from compress_core.kernels.scaled import Number
-
-GROUP = 64
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Nf4(Scaled):
-    """``value = table[code] · scale``, the table of Dettmers et al. 2023 (QLoRA, appendix E).
+class Nf4(NormalFloat):
+    """``value = table[code] · scale``.
 
     ``scale = max|w|``; the code is that of the nearest number of the table to w / scale. To
     bitsandbytes (0.50, CPU) it is w · (1 / scale). Its blocks run through the flattened tensor,
@@ -30,8 +28,7 @@ class Nf4(Scaled):
     """
 
     id: ClassVar[str] = "nf4"
-    rules: ClassVar[tuple[str, ...]] = ("absmax", "bitsandbytes")
-    zero_code: ClassVar[int] = 7
+    doubled: ClassVar[str | None] = "nf4-double"
 
     bits: int
     group_size: GroupSize
@@ -49,8 +46,6 @@ class Nf4(Scaled):
     def validate(self) -> None:
         super().validate()
         check_scales(self.scale_dtype)
-        if self.bits != 4:
-            raise FormatError(f"not settings of NF4 codes: {self!r}")
 
     def conclude(
         self, turn: int, statistics: Parameters, found: Parameters, fitting: Fitting
@@ -65,15 +60,13 @@ class Nf4(Scaled):
         from compress_core.kernels.scales import nearest_scale
 
         signs = (1, -1) if fitting.negative_scale else (1,)
-        for share in np.linspace(1.1, 0.7, 17, dtype=np.float32):
+        for share in self.shares():
             for sign in signs:
                 with np.errstate(over="ignore"):
                     scale = found["scale"] * (share * np.float32(sign))
                 yield {"scale": nearest_scale(scale, self.scale_dtype)}
 
-    def by_inverse(self, fitting: Fitting) -> bool:
-        return fitting.rule == "bitsandbytes" and not fitting.searches
-
-    @property
-    def number(self) -> Number:
-        return "nf4"
+    def divisors(
+        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
+    ) -> tuple[NDArray[np.float32], bool]:
+        return unit, fitting.rule == "bitsandbytes" and not fitting.searches

@@ -30,12 +30,19 @@ def test_the_asymmetric_one() -> None:
         ("NF4", "nf4 g64"),
         ("MXFP4A16", "mxfp4 g32"),
         ("NVFP4A16", "nvfp4 g16"),
+        ("MXFP8A16", "mxfp8 g32"),
     ],
 )
 def test_those_of_other_formats(name: str, said: str) -> None:
     scheme = registry.get("schemes", PRESETS[name]["scheme"])
     assert str(scheme.asked(Wanted(group_size=PRESETS[name]["group_size"]))) == said  # type: ignore[arg-type]
     assert rule_of(name) in scheme.rules
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 8])
+def test_those_of_mlx(bits: int) -> None:
+    assert PRESETS[f"MLX{bits}"] == {"scheme": "affine", "bits": bits, "group_size": 64}
+    assert rule_of(f"MLX{bits}") == rule_of("MXFP8A16") == "mlx"
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -58,6 +65,7 @@ def test_case_does_not_matter(name: str) -> None:
         ("FP8", "needs scales of activations", "use FP8_DYNAMIC"),
         ("nvfp4", "needs scales of activations", "use NVFP4A16"),
         ("mxfp4", "unknown preset", "use MXFP4A16"),
+        ("mxfp8", "unknown preset", "use MXFP8A16"),
         ("w4a4", "unknown preset", "use W4A16: weights of that width, activations as they are"),
         ("UNQUANTIZED", "unknown preset", "leave the pass quantize out"),
         ("", "unknown preset: ''", f"presets: {', '.join(PRESETS)}"),

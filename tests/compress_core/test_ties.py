@@ -23,6 +23,8 @@ from tests.independent import packed_reader
 EMBED, HEAD, OTHER = "embed.weight", "lm_head.weight", "layer.weight"
 QUANTIZE = {"pass": "quantize", "bits": 4}
 RANDOM = {"pass": "prune", "sparsity": 0.5, "method": "random"}
+CAST = {"pass": "cast", "to": "bf16"}
+LOSSLESS = {"pass": "cast", "to": "f16", "lossless_only": True}
 GLOBAL = {"pass": "prune", "sparsity": 0.3, "scope": "global"}
 
 
@@ -55,8 +57,8 @@ def stored_names(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "passes",
-    [(QUANTIZE,), (RANDOM,), (GLOBAL,), (RANDOM, QUANTIZE)],
-    ids=["int4", "random", "global", "both"],
+    [(QUANTIZE,), (RANDOM,), (GLOBAL,), (RANDOM, QUANTIZE), (CAST,), (RANDOM, LOSSLESS)],
+    ids=["int4", "random", "global", "both", "cast", "lossless"],
 )
 @pytest.mark.parametrize("layout", ["packed", "dense"])
 def test_both_names_stay_the_same_tensor(

@@ -48,7 +48,7 @@ def bits(array: NDArray[Any]) -> bytes:
 @pytest.mark.parametrize("code", CODES)
 def test_a_new_tile_is_what_stands_in_the_file(code: str) -> None:
     tile = tile_of(VALUES, code)
-    assert tile.as_in_file
+    assert tile.plain is tile.raw
     assert (tile.start, tile.stop) == (4, 6)
     assert bits(tile.values) == bits(VALUES)
     assert bits(tile.stored()) == bits(tile.raw)
@@ -60,7 +60,7 @@ def test_pruning_zeroes_masked_elements_and_leaves_the_others_bit_for_bit(code: 
     before = bits(tile.raw)
     assert tile.values[0, 0] == 1.5
     tile.prune(MASK)
-    assert tile.as_in_file
+    assert tile.plain is tile.raw
     expected = np.where(MASK, np.float32(0), VALUES)
     assert bits(tile.values) == bits(expected)
     assert bits(tile.stored()) == bits(floats.narrow(expected, code))
@@ -93,7 +93,7 @@ def test_codes_give_the_values_and_are_rounded_once_to_the_original_dtype(
     before = bits(tile.raw)
     codes = quantized(tile, scheme)
     tile.quantize(codes)
-    assert not tile.as_in_file
+    assert tile.plain is None
     decoded = scheme.decode(codes.codes, codes.parameters)
     assert bits(tile.values) == bits(decoded)
     assert bits(tile.stored()) == bits(floats.narrow(decoded, code))
@@ -138,7 +138,7 @@ def test_moved_values_take_the_place_of_codes_and_stay_masked() -> None:
     before = bits(moved)
     tile.move(moved)
     assert tile.codes is None
-    assert not tile.as_in_file
+    assert tile.plain is None
     expected = np.where(MASK, np.float32(0), moved)
     assert bits(tile.values) == bits(expected)
     assert bits(tile.stored()) == bits(floats.narrow(expected, "BF16"))
@@ -187,3 +187,39 @@ def test_a_mask_may_be_read_only_and_broadcast() -> None:
     tile.prune(np.broadcast_to(np.array([True, False, False, True]), VALUES.shape))
     tile.prune(np.broadcast_to(np.array([[False], [True]]), VALUES.shape))
     assert tile.values.tolist() == [[0.0, -2.0, 0.0, 0.0], [0.0] * 4]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("to", CODES)
+def test_a_cast_rounds_what_is_kept_and_leaves_the_file_s_own_alone(code: str, to: str) -> None:
+    tile = tile_of(VALUES * np.float32(1.01), code)
+    before, raw = tile.values.copy(), bits(tile.raw)
+    tile.prune(MASK)
+    tile.cast(DTYPES[to])
+    assert tile.dtype.code == to
+    wide = np.where(MASK, np.float32(0), before)
+    assert bits(tile.stored()) == bits(floats.narrow(wide, to))
+    assert bits(tile.values) == bits(floats.widen(tile.stored(), to))
+    assert bits(tile.raw) == raw
+
+
+def test_a_cast_of_codes_is_what_they_are_decoded_to() -> None:
+    tile = tile_of(VALUES, "F32")
+    tile.quantize(quantized(tile, SCHEMES[1]))
+    values, codes = tile.values.copy(), tile.codes
+    tile.cast(DTYPES["BF16"])
+    assert tile.codes is codes
+    assert bits(tile.stored()) == bits(floats.narrow(values, "BF16"))
+
+
+def test_a_cast_of_moved_values_rounds_them_once() -> None:
+    halfway = np.float32(1 + 2.0**-8 + 2.0**-20)  # rounded to F16 first, it would go down
+    tile = tile_of(VALUES, "F16")
+    tile.move(np.full(VALUES.shape, halfway, np.float32))
+    tile.cast(DTYPES["BF16"])
+    assert (tile.values == 1 + 2.0**-7).all()
+    raw = np.array([[1 + 2.0**-25, 1.5]])
+    wide = Tile(TensorInfo("w", DTYPES["F64"], (1, 2), 16), 0, raw, 1)
+    wide.move(np.array([[1.0, 1.0009765625]], np.float32))
+    wide.cast(DTYPES["F32"])
+    assert wide.stored().tolist() == [[1.0, 1.0009765625]]

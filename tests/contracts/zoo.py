@@ -25,12 +25,15 @@ CODES: dict[str, Any] = {
     "BF16": ml_dtypes.bfloat16,
     "I64": np.int64,
     "I32": np.int32,
+    "U32": np.uint32,
     "I8": np.int8,
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "U8": np.uint8,
     "BOOL": np.bool_,
 }
 FLOATS = ("F64", "F32", "F16", "BF16")
+SERVED = (32, 128)
+"""A shape that all layouts for servers take, which have groups of columns and words of rows."""
 METADATA = {"format": "pt", "by": 'somebody "quoted" — ü'}
 
 
@@ -128,9 +131,10 @@ def shapes() -> Arrays:
         "flags": np.array([[True, False]]),
         "no columns": np.zeros((4, 0), np.float16),
         'z "quoted"\n*[?] é.weight': normal("F32", (5, 6)),
+        "served.weight": normal("BF16", SERVED),
     }
     for code in reversed(FLOATS):
-        for shape in ((9, 20), (1, 50), (50, 1), (8, 3), (3, 2, 3, 3), (1, 1), (33, 17)):
+        for shape in ((9, 20), (1, 50), (50, 1), (8, 3), (3, 2, 3, 3), (1, 1), (33, 17), (6, 128)):
             found[f"{code}.{'x'.join(map(str, shape))}.weight"] = normal(code, shape)
     return found
 
@@ -160,6 +164,7 @@ def equal() -> Arrays:
         "ternary.weight": ternary,
         "signed zeros.weight": np.where(ternary > 0, ternary, -0.0).astype(np.float32),
         "half.weight": np.where(rng.random((20, 32)) < 0.5, 0, rng.standard_normal((20, 32))),
+        "blocks.weight": np.repeat(normal("BF16", (20, 4)), 32, axis=1),
         "one of many.weight": np.eye(16, 48, dtype=np.float16),
         "rows of zeros.weight": np.where(np.arange(20)[:, None] % 3, normal("F32", (20, 16)), 0),
     }
@@ -167,41 +172,41 @@ def equal() -> Arrays:
 
 def denormal() -> Arrays:
     """Values at the lower end of each format."""
-    small = np.random.default_rng(4).integers(-40, 41, (20, 36))
+    small = np.random.default_rng(4).integers(-40, 41, (20, 64))
     return {
         "F32.weight": (small * 1.4e-45).astype(np.float32),
         "F32 mixed.weight": np.where(small > 0, small * 1e-41, small * 1e-3).astype(np.float32),
         "F16.weight": (small * 6e-8).astype(np.float16),
         "BF16.weight": (small * 9.2e-41).astype(CODES["BF16"]),
         "F64.weight": small * 1e-100,
-        "normal.weight": normal("F32", (20, 36)),
+        "normal.weight": normal("F32", (20, 64)),
     }
 
 
-def huge(share: float = 0.44) -> Arrays:
+def huge(share: float = 0.44, shape: tuple[int, int] = (20, 36)) -> Arrays:
     """Values near the upper end of each format, of both signs.
 
     :param share: of the largest; beyond a half, a difference of two may not fit float32.
     """
-    signs = np.random.default_rng(6).choice([-1.0, -0.3, 0.5, 1.0, 1.0], (20, 36)) * share
+    signs = np.random.default_rng(6).choice([-1.0, -0.3, 0.5, 1.0, 1.0], shape) * share
     return {
         "F32.weight": (signs * 3.4e38).astype(np.float32),
         "F16.weight": (signs * 65504).astype(np.float16),
         "BF16.weight": (signs * 3.38e38).astype(CODES["BF16"]),
         "F64.weight": signs * 3.4e38,
-        "normal.weight": normal("F32", (20, 36)),
+        "normal.weight": normal("F32", shape),
     }
 
 
-def nonfinite() -> Arrays:
+def nonfinite(shape: tuple[int, int] = (12, 20)) -> Arrays:
     """NaN and infinities in some tensors, none in others."""
-    found = {f"{code}.good.weight": normal(code, (12, 20)) for code in FLOATS}
+    found = {f"{code}.good.weight": normal(code, shape) for code in FLOATS}
     for code in FLOATS:
         for word, value in (("nan", np.nan), ("inf", np.inf), ("-inf", -np.inf)):
-            bad = normal(code, (12, 20))
+            bad = normal(code, shape)
             bad[7, 3] = value
             found[f"{code}.{word}.weight"] = bad
-    found["too large.weight"] = np.full((4, 4), 1e39)
+    found["too large.weight"] = np.full(shape, 1e39)
     found["kept.bias"] = np.array([np.nan, 1], np.float32)
     return found
 

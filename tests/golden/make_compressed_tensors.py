@@ -8,31 +8,13 @@ with its name.
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import ml_dtypes
 import numpy as np
 
-from compress_core import compress, from_config, operations
-from tests.golden.make_golden import TOOL, Arrays, formula, save
-
-GOLDEN = Path(__file__).parent / "compressed-tensors-1"
-CONFIG = {
-    "architectures": ["TinyForCausalLM"],
-    "dtype": "bfloat16",
-    "model_type": "tiny",
-    "tie_word_embeddings": True,
-}
-
-
-def quantize(**options: Any) -> dict[str, Any]:
-    return {"pass": "quantize", "scale_search": "none", **options}
-
+from tests.golden.make_golden import Arrays, formula
+from tests.golden.served import Golden, quantize
 
 # name of a folder → passes
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -71,35 +53,7 @@ def tensors(name: str) -> Arrays:
     }
 
 
-def make(target: Path) -> None:
-    """Write every golden folder into ``target`` as the tool writes it today."""
-    with tempfile.TemporaryDirectory() as folder, patch.object(operations, "__version__", TOOL):
-        source = Path(folder)
-        (source / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
-        for name, passes in CASES.items():
-            save(tensors(name), source / "model.safetensors")
-            output = {"layout": "compressed-tensors", "allow_unread": True}
-            spec = from_config({"version": 1, "passes": passes, "output": output})
-            compress(source, target / name, spec)
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    """Every file below ``folder``."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder))
-        found = files_in(Path(folder))
-    for name, content in found.items():
-        path = GOLDEN / name
-        if path.exists() and path.read_bytes() != content:
-            sys.exit(f"{name} would change")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
+GOLDEN = Golden("compressed-tensors", CASES, tensors)
 
 if __name__ == "__main__":
-    main()
+    GOLDEN.add_missing()

@@ -189,6 +189,37 @@ CASES |= {
             quantize("pruned", scheme="nvfp4"),
         ],
     ),
+    "double": (
+        {
+            "blocks": formula((9, 63), 47),
+            "rows": formula((40, 30), 48, BF16),
+            "library": formula((2, 20), 49, np.float16),
+        },
+        [
+            prune("rows", sparsity=0.5, structure="row"),
+            quantize("blocks", scheme="nf4", group_size=2, double_quant=True),
+            quantize("rows", scheme="nf4", group_size=4, double_quant=True),
+            quantize("library", preset="NF4", group_size=4, double_quant=True),
+        ],
+    ),
+}
+
+CASES |= {
+    "lines": (
+        {
+            "affine": formula((3, 70), 50) + np.float32(1),
+            "affine wide": formula((2, 48), 51, BF16),
+            "affine pruned": formula((4, 32), 52, np.float16),
+            "mxfp8": formula((2, 40), 53, BF16),
+        },
+        [
+            prune("affine pruned", sparsity=0.4),
+            quantize("affine", scheme="affine", bits=4),
+            quantize("affine wide", scheme="affine", bits=7, group_size=16),
+            quantize("affine pruned", scheme="affine", bits=3, group_size="channel"),
+            quantize("mxfp8", scheme="mxfp8"),
+        ],
+    ),
 }
 
 FOLDER = "folder"

@@ -11,6 +11,7 @@ import math
 import struct
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,8 @@ class Tensor:
         self.sparsity = form["sparsity"]
         self.kept = kept
         self.parts = parts
-        if len(self.shape) == 1:
-            self.rows, self.columns = 1, self.shape[0]
+        if len(self.shape) < 2:
+            self.rows, self.columns = 1, math.prod(self.shape)
         elif len(self.shape) == 3 and "experts" in name.split("."):
             self.rows, self.columns = self.shape[0] * self.shape[1], self.shape[2]
         else:
@@ -183,7 +184,8 @@ class Tensor:
             return ["plain"]
         names = []
         if self.scheme is None or (
-            self.scheme["scheme"] != "binary" and self.scheme.get("center") != "mean"
+            self.scheme["scheme"] not in ("binary", "affine")
+            and self.scheme.get("center") != "mean"
         ):
             names.append("plain")
         if self.sparsity in ("row", "column"):
@@ -240,8 +242,13 @@ class Tensor:
             found["zero_point"] = ("U8", (rows, upwards(groups * self.scheme["bits"], 8)))
         if self.scheme.get("center") == "mean":
             found["mean"] = (self.scheme["scale_dtype"], (rows, groups))
-        if self.scheme["scheme"] == "nvfp4":
+        if self.scheme["scheme"] == "affine":
+            found["bias"] = (self.scheme["scale_dtype"], (rows, groups))
+        if self.scheme["scheme"] == "nvfp4" and self.scheme.get("global_scale", True):
             found["global_scale"] = ("F32", (1, 1))
+        if self.scheme["scheme"] == "nf4-double":
+            found["nested_absmax"] = ("F32", (upwards(self.rows * groups, 256), 1))
+            found["nested_offset"] = ("F32", (1, 1))
         return found
 
     def group_width(self) -> int:
@@ -297,7 +304,7 @@ class Tensor:
                     values[row, column] = self.value(row, column, before + at)
                 else:
                     code = self.code(row, rows_before, at, before + at)
-                    wide = self.formula(code, self.parameter_row(row, rows_before), column)
+                    wide = self.formula(code, row, self.parameter_row(row, rows_before), column)
                     values[row, column] = rounded(wide, self.dtype)
             before += len(places)
             rows_before += bool(places)
@@ -323,14 +330,21 @@ class Tensor:
             return 0
         return rows_before if self.arrangement == "mask of rows" else row
 
-    def formula(self, code: int, row: int, column: int) -> np.float32:
+    def formula(self, code: int, row: int, parameter_row: int, column: int) -> np.float32:
         group = 0 if self.scheme["group_size"] == "tensor" else column // self.group_width()
         with np.errstate(over="ignore"):
+            if self.scheme["scheme"] == "affine":
+                scale, bias = (
+                    float(self.part(name)[parameter_row, group]) for name in ("scale", "bias")
+                )
+                return np.float32(code * scale + bias)
             if self.scheme["scheme"] in ("integer", "binary"):
-                value = self.of_integers(code, row, group)
+                unit = self.part("scale")[parameter_row, group]
+                value = self.of_integers(code, parameter_row, group)
             else:
-                value = np.float32(self.number(code) * self.unit(row, group))
-        return np.float32(0) if value == 0 and self.part("scale")[row, group] < 0 else value
+                unit = self.unit(row, parameter_row, group)
+                value = np.float32(self.number(code) * unit)
+        return np.float32(0) if value == 0 and unit < 0 else value
 
     def of_integers(self, code: int, row: int, group: int) -> np.float32:
         bits = self.scheme["bits"]
@@ -346,26 +360,50 @@ class Tensor:
         product = np.float32(np.float32(code - zero) * scale)
         return np.float32(product + mean) if self.scheme["center"] == "mean" else product
 
-    def unit(self, row: int, group: int) -> np.float32:
+    def unit(self, row: int, parameter_row: int, group: int) -> np.float32:
         """What a number of 1 stands for."""
-        scale = self.part("scale")[row, group]
-        if self.scheme["scheme"] == "mxfp4":
+        scale = self.part("scale")[parameter_row, group]
+        if self.scheme["scheme"] in ("mxfp4", "mxfp8"):
             return np.float32(2.0 ** (int(scale) - 127))
+        if self.scheme["scheme"] == "nvfp4" and not self.scheme.get("global_scale", True):
+            return e4m3(int(scale))
         if self.scheme["scheme"] == "nvfp4":
             return np.float32(e4m3(int(scale)) / self.part("global_scale")[0, 0])
+        if self.scheme["scheme"] == "nf4-double":
+            place = row * upwards(self.columns, self.group_width()) + group
+            most = self.part("nested_absmax")[place // 256, 0]
+            distance = np.float32(dynamic_map()[scale] * most)
+            return np.float32(distance + self.part("nested_offset")[0, 0])
         return np.float32(scale)
 
     def number(self, code: int) -> np.float32:
         name = self.scheme["scheme"]
         if name == "ternary":
             return np.float32(code - 1)
-        if name == "nf4":
+        if name in ("nf4", "nf4-double"):
             return np.float32(NF4[code])
-        if name == "fp8-block":
+        if name in ("fp8-block", "mxfp8"):
             return e4m3(code)
         if name == "fp8":
             return e4m3(code) if self.scheme["element"] == "e4m3" else e5m2(code)
         return np.float32(math.copysign(E2M1[code & 7], -1 if code & 8 else 1))
+
+
+@cache
+def dynamic_map() -> list[np.float32]:
+    """The 256 numbers that the codes of the scales of ``nf4-double`` stand for."""
+    low, half = np.float32(0.1), np.float32(2)
+    above = []
+    for i, ten in enumerate((1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)):
+        n = 2**i
+        step = float((np.float32(1) - low) / np.float32(n))
+        bounds = [
+            np.float32(float(low) + step * k if k < (n + 1) // 2 else 1 - step * (n - k))
+            for k in range(n + 1)
+        ]
+        for left, right in pairwise(bounds):
+            above.append(np.float32(np.float32((left + right) / half) * np.float32(ten)))
+    return sorted([*above, *(-number for number in above), np.float32(0), np.float32(1)])
 
 
 def e4m3(pattern: int) -> np.float32:

@@ -81,9 +81,14 @@ QUANTIZED: tuple[Options, ...] = (
     {"scheme": "fp8", "element": "e5m2", "group_size": 8},
     {"scheme": "nf4", "group_size": 16},
     {"scheme": "nf4", "group_size": "tensor"},
+    {"scheme": "nf4", "group_size": 2, "double_quant": True},
+    {"scheme": "nf4", "group_size": "channel", "double_quant": True, "scale_search": "none"},
     {"scheme": "mxfp4"},
     {"scheme": "nvfp4"},
     {"scheme": "nvfp4", "group_size": "channel", "scale_search": "none"},
+    {"scheme": "affine", "bits": 4, "group_size": 16},
+    {"scheme": "affine", "bits": 3, "group_size": "channel", "scale_rule": "mlx"},
+    {"scheme": "mxfp8", "scale_rule": "mlx"},
 )
 
 

@@ -42,7 +42,7 @@ def test_a_preset_has_what_it_sets(name: str) -> None:
 
 def test_layouts_say_who_reads_them() -> None:
     assert entry("layouts", "packed").facts["read_by"] == "modelopt restore"
-    assert entry("layouts", "dense").facts["saves_bytes"] == "no"
+    assert entry("layouts", "dense").facts["saves_bytes"] == "only by a cast"
 
 
 def test_formats_say_whether_they_are_written() -> None:
@@ -53,7 +53,7 @@ def test_formats_say_whether_they_are_written() -> None:
     ("kind", "name", "hint"),
     [
         ("pases", "prune", "did you mean passes?"),
-        ("schemes", "integer", "there are: passes, presets, layouts, formats"),
+        ("schemes", "integer", "there are: passes, presets, layouts, formats, conventions"),
         ("passes", "prun", "did you mean prune?"),
         ("layouts", "pakced", "did you mean packed?"),
         ("formats", "foldr", "did you mean folder?"),

@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.oracles.test_quantizers import blocks_of_nf4, four_bit_floats, library
+from tests.oracles.test_quantizers import (
+    blocks_of_nf4,
+    doubled_by_bitsandbytes,
+    four_bit_floats,
+    library,
+)
 
 FIGURES = Path(__file__).parents[1] / "compress_core" / "schemes" / "figures.json"
 
@@ -57,6 +62,8 @@ def main() -> None:
         found.append(entry({"scheme": name}, theirs.scale, theirs.numbers))
     codes, scale = blocks_of_nf4(values, 64)
     found.append(entry({"scheme": "nf4"}, scale, codes))
+    _, state = doubled_by_bitsandbytes(values, 64)
+    found.append(entry({"scheme": "nf4-double"}, state.absmax.reshape(-1, 1), codes))
     FIGURES.write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from compress_core import compress, diff, from_config, restore
+from compress_core.layouts.compressed_tensors import CompressedTensors
+from compress_core.limits import Limits
+from compress_core.tensors import TensorInfo
 from tests.oracles import readers
 from tests.oracles.checkpoints import MODELS
 
@@ -96,10 +101,14 @@ def same_weights(ours: Any, theirs: Any) -> bool:
 def test_transformers_loads_it_and_computes_with_the_weights_that_restore_writes(
     name: str, preset: str, models: dict[str, Path], tmp_path: Path
 ) -> None:
+    check_loaded(compressed(models[name], tmp_path / "out", PRESETS[preset]), models[name])
+
+
+def check_loaded(folder: Path, source: Path) -> None:
+    """Loading, decompressing and computing agree with ``restore`` and with the library."""
     import torch
 
-    folder = compressed(models[name], tmp_path / "out", PRESETS[preset])
-    weights = check_restored(folder, models[name])
+    weights = check_restored(folder, source)
     model = readers.loaded(folder)
     state = model.state_dict()
     held = [one for one in state if one.endswith(readers.PARTS)]
@@ -111,11 +120,31 @@ def test_transformers_loads_it_and_computes_with_the_weights_that_restore_writes
         )
     ours, wanted = (
         readers.outputs(model),
-        readers.outputs(readers.dense_model(models[name], weights)),
+        readers.outputs(readers.dense_model(source, weights)),
     )
     assert torch.isfinite(ours).all()
     # activations are rounded to the dtype of the model, or to 8 bits
     assert (ours - wanted).abs().max() < 0.1 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("preset", ["W4A16", "W8A16", "W8A8", "int4 g32", "int4 channel"])
+@pytest.mark.parametrize("name", MODELS)
+def test_scales_below_zero_are_what_they_are_meant_to_be(
+    name: str, preset: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    """To the library, to transformers and to us, though the layout writes none."""
+    before = CompressedTensors.limits
+
+    def limits(self: CompressedTensors, info: TensorInfo) -> Limits:
+        return replace(before(self, info), negative_scale=True)
+
+    with patch.object(CompressedTensors, "limits", limits):
+        folder = compressed(models[name], tmp_path / "out", PRESETS[preset])
+    scales = [
+        scale for one, scale in readers.tensors_of(folder).items() if one.endswith("weight_scale")
+    ]
+    assert all((scale < 0).any() and (scale > 0).any() for scale in scales)
+    check_loaded(folder, models[name])
 
 
 @pytest.mark.parametrize("preset", UNREAD)

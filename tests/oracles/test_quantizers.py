@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from compress_core.dtypes import DTYPES
 from compress_core.fitting import Fitting
+from compress_core.kernels.dynamic import DYNAMIC, binned_codes
 from compress_core.limits import Limits
 from compress_core.passes.base import Target
 from compress_core.passes.quantize import Quantize
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.tensors import Form, TensorInfo
 from compress_core.tiles import Quantized, Tile
 
@@ -210,5 +212,87 @@ def test_a_search_of_nf4_scales_is_read_by_bitsandbytes() -> None:
         quant_type="nf4",
         dtype=torch.float32,
     )
+    theirs = dequantize_4bit(packed, state).numpy()
+    np.testing.assert_array_equal(scheme.decode(codes, found), theirs)
+
+
+def doubled_by_bitsandbytes(values: Floats, block: int) -> tuple[Any, Any]:
+    """Packed codes of bitsandbytes and its state, with double quantization."""
+    import torch
+    from bitsandbytes.functional import quantize_4bit
+
+    weight = torch.from_numpy(values)
+    found: tuple[Any, Any] = quantize_4bit(
+        weight, blocksize=block, quant_type="nf4", compress_statistics=True
+    )
+    return found
+
+
+def test_the_dynamic_map_is_that_of_bitsandbytes() -> None:
+    from bitsandbytes.functional import create_dynamic_map
+
+    np.testing.assert_array_equal(DYNAMIC, create_dynamic_map().numpy())
+
+
+def test_every_bin_of_the_dynamic_map_is_that_of_bitsandbytes() -> None:
+    import torch
+    from bitsandbytes.functional import quantize_blockwise
+
+    middles = np.arange(65536) / 65535 * 2 - 1
+    ends = np.clip(middles + 1 / 65535, -1, 1).astype(np.float32)
+    far = np.float32(2)
+    values = np.concatenate([middles.astype(np.float32), ends])
+    values = np.concatenate([values, np.nextafter(ends, far), np.nextafter(ends, -far)])
+    values = np.clip(values, -1, 1)
+    codes, state = quantize_blockwise(torch.from_numpy(values), blocksize=len(values))
+    assert state.absmax.tolist() == [1.0]
+    np.testing.assert_array_equal(binned_codes(values), codes.numpy())
+
+
+@pytest.mark.parametrize("block", [32, 64, 128])
+@pytest.mark.parametrize("shape", [(48, 256), (200, 384), (1023, 640)])
+@pytest.mark.parametrize("seed", range(3))
+def test_double_quantization_is_that_of_bitsandbytes(
+    seed: int, shape: tuple[int, int], block: int
+) -> None:
+    """Bit for bit with the library's offset, of which ours is not further than its rounding.
+
+    PyTorch adds float32 numbers in an order that depends on the processor and on its threads.
+    """
+    from bitsandbytes.functional import dequantize_4bit
+
+    values = weights(seed, shape)
+    packed, state = doubled_by_bitsandbytes(values, block)
+    ours = quantized(values, preset="NF4", group_size=block, double_quant=True)
+    offset = state.offset.numpy().reshape(1, 1)
+    assert abs(ours.parameters["nested_offset"] - offset) <= np.spacing(offset)
+
+    scheme, fitting = ours.scheme, Fitting("bitsandbytes")
+    found = scheme.fit(values, None, fitting, {"nested_offset": offset})
+    np.testing.assert_array_equal(found["scale"].reshape(-1), state.absmax.numpy())
+    nested = found["nested_absmax"].reshape(-1)[::256]
+    np.testing.assert_array_equal(nested, state.state2.absmax.numpy())
+    codes = scheme.encode(values, found, fitting)
+    np.testing.assert_array_equal(codes, ours.codes)
+    flat = codes.reshape(-1, 2)
+    np.testing.assert_array_equal((flat[:, 0] << 4 | flat[:, 1])[:, None], packed.numpy())
+    theirs = dequantize_4bit(packed, state).numpy()
+    np.testing.assert_array_equal(scheme.decode(codes, found), theirs)
+
+
+def test_a_search_of_scales_that_are_codes_is_read_by_bitsandbytes() -> None:
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+
+    values = weights(7, (96, 512))
+    scheme, fitting = Nf4Double(4, 64), Fitting("bitsandbytes", "mse")
+    found = scheme.fit(values, None, fitting)
+    codes = scheme.encode(values, found, fitting)
+    packed, state = doubled_by_bitsandbytes(values, 64)
+    flat = codes.reshape(-1, 2)
+    packed.copy_(torch.from_numpy((flat[:, 0] << 4 | flat[:, 1])[:, None]))
+    state.absmax = torch.from_numpy(found["scale"].reshape(-1))
+    state.state2.absmax = torch.from_numpy(found["nested_absmax"].reshape(-1)[::256].copy())
+    state.offset = torch.tensor(found["nested_offset"][0, 0])
     theirs = dequantize_4bit(packed, state).numpy()
     np.testing.assert_array_equal(scheme.decode(codes, found), theirs)

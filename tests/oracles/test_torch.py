@@ -53,6 +53,27 @@ def test_rounding_is_that_of_torch(code: str) -> None:
     np.testing.assert_array_equal(floats.narrow(values, code), theirs.view(np.uint16))
 
 
+@pytest.mark.parametrize("to", ["bf16", "f16", "f32"])
+@pytest.mark.parametrize("source", ["silero_vad_16k.safetensors", "fracast-bf16"])
+def test_a_cast_is_that_of_torch(source: str, to: str, samples: Path, tmp_path: Path) -> None:
+    import torch
+
+    spec = from_config({"version": 1, "passes": [{"pass": "cast", "to": to}]})
+    compress(samples / source, tmp_path / "out", spec)
+    dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}[to]
+    folder = (samples / source).is_dir()
+    shards = sorted((samples / source).glob("*.safetensors")) if folder else [samples / source]
+    compared = 0
+    for shard in shards:
+        made = loaded(tmp_path / "out" / shard.name if folder else tmp_path / "out")
+        for name, tensor in loaded(shard).items():
+            wanted = tensor.to(dtype) if tensor.is_floating_point() else tensor
+            assert made[name].dtype == wanted.dtype, name
+            assert torch.equal(made[name], wanted), name
+            compared += tensor.is_floating_point()
+    assert compared >= 10
+
+
 def test_dense_and_restored_files_are_the_same_weights_to_torch(
     samples: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""List passes, presets, layouts or formats, and what they take."""
+"""List passes, presets, layouts, formats or conventions, and what they take."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def command(output: Output, kind: str, name: str | None, formatting: Formatting)
     modelopt list presets W4A16
 
     With NAME: the options of a pass with their defaults and what they accept, what a preset sets,
-    or what is fixed about a layout or a format.
+    or what is fixed about a layout, a format or a convention of other tools.
     """
     if name is None:
         show(Listing(kind, entries(kind)), output, formatting)

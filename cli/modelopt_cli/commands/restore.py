@@ -19,7 +19,8 @@ from modelopt_cli.run import Errand, runs_errand, source_argument
 def command(errand: Errand, looking: Looking) -> None:
     """Decode PATH, which modelopt compressed, to plain weights of their original dtype.
 
-    What any loader can read comes out; the values are those that the report's error is about.
+    What was cast keeps its new dtype. What any loader can read comes out; the values are those that
+    the report's error is about.
     """
     target = errand.target("restored")
     source = errand.source

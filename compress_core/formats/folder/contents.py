@@ -54,6 +54,9 @@ _WEIGHTS = (
 )
 _TORCH = (".pt", ".pth", ".bin")
 
+DESCRIPTIONS = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+"""Files that describe codes beside ``config.json``, to loaders of some quantized folders."""
+
 # what an output's own weight files are called, however many there were
 _OUTPUT = re.compile(
     r"model(\.packed)?(-\d{5,}-of-\d{5,})?\.safetensors|model(\.packed)?\.safetensors\.index\.json"

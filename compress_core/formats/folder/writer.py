@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ from compress_core.atomic import (
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.errors import OutputError, OutputExistsError
 from compress_core.formats.folder.config import CONFIG, config_text, read_config
-from compress_core.formats.folder.contents import NAMINGS, SideFiles, first_foreign, side_files
+from compress_core.formats.folder.contents import (
+    DESCRIPTIONS,
+    NAMINGS,
+    SideFiles,
+    first_foreign,
+    side_files,
+)
 from compress_core.formats.folder.index import index_name, index_text, is_shard_name
 from compress_core.inputs import InputFile
 
@@ -90,6 +97,11 @@ class FolderWriter(Writer):
         with self._named():
             self._writer_of[part].write(part, first_row, data)
 
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
+        """Write columns of a part; see :class:`Writer`."""
+        with self._named():
+            self._writer_of[part].write_columns(part, first_column, data)
+
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Write raw bytes of a part; see :class:`Writer`."""
         with self._named():
@@ -137,9 +149,13 @@ class FolderWriter(Writer):
         if not self.copy_side_files or not self._source.path.is_dir():
             return SideFiles()
         found = side_files(self._source.path)
+        if self._source.forms:
+            found = _without(found, DESCRIPTIONS)
         read = {*self._source.shards.values(), *(naming.index for naming in NAMINGS)}
-        self.left_out = [path for path in found.left_out if path not in read]
-        return found
+        wrong = [name for name in self._source.described_in if Path(name) in found.copied]
+        self.left_out = [*(path for path in found.left_out if path not in read), *wrong]
+        copied = {path: size for path, size in found.copied.items() if str(path) not in wrong}
+        return replace(found, copied=copied)
 
     def _own_config(self) -> str | None:
         """``config.json`` where it is to say something else than the source's."""
@@ -160,6 +176,13 @@ class FolderWriter(Writer):
 
 def _index_of(files: Sequence[FilePlan]) -> str:
     return index_name([str(plan.name) for plan in files])
+
+
+def _without(found: SideFiles, names: Sequence[str]) -> SideFiles:
+    """What goes along but for files of these names: codes that they describe are decoded."""
+    gone = [path for path in found.copied if str(path) in names]
+    copied = {path: size for path, size in found.copied.items() if path not in gone}
+    return SideFiles(copied, (*found.left_out, *map(str, gone)))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -73,6 +73,23 @@ class SafetensorsWriter(Writer):
         row_bytes = data.nbytes // len(data) if data.ndim and len(data) else 0
         self._put(part, first_row * row_bytes, _little_endian(data))
 
+    def write_columns(self, part: str, first_column: int, data: np.ndarray[Any, Any]) -> None:
+        """Write columns of a matrix, each row of them at its place."""
+        spec = self._plan.parts[part]
+        rows, columns = spec.shape
+        item = DTYPES[spec.dtype].bits // 8
+        if data.dtype.itemsize != item or len(data) != rows:
+            raise RuntimeError(f"{part}: {data.dtype} {data.shape} for columns of {spec}")
+        run = data.shape[1] * item
+        if not 0 <= first_column <= first_column + data.shape[1] <= columns:
+            raise RuntimeError(f"{part}: columns from {first_column} on of {columns}")
+        everything = _little_endian(data)
+        file, start = self._opened(), self._draft.starts[part] + first_column * item
+        for row in range(rows):
+            file.pwrite(everything[row * run : (row + 1) * run], start + row * columns * item)
+        with self._lock:
+            self._missing[part] -= len(everything)
+
     def write_bytes(self, part: str, offset: int, data: bytes) -> None:
         """Write raw bytes at a byte offset of the part."""
         self._put(part, offset, memoryview(data))

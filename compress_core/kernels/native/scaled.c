@@ -48,7 +48,7 @@ INLINE float number_of(float units, int format, const table_t *nf4) {
 }
 
 INLINE void encode(const float *values, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t width,
-                   const float *unit, int inverse, int format, const table_t *nf4,
+                   const float *divisor, int inverse, int format, const table_t *nf4,
                    uint8_t *codes) {
     const ptrdiff_t groups = (columns + width - 1) / width;
     for (ptrdiff_t row = 0; row < rows; row++) {
@@ -58,7 +58,7 @@ INLINE void encode(const float *values, ptrdiff_t rows, ptrdiff_t columns, ptrdi
             for (ptrdiff_t at = first, run; at < end; at += run) {
                 const float *restrict from = values + row * columns + at;
                 float *restrict own = units + at - first;
-                const float one = unit[row * groups + at / width], factor = 1.0f / one;
+                const float one = divisor[row * groups + at / width], factor = 1.0f / one;
                 run = run_of(at, end, width);
                 if (inverse)
                     for (ptrdiff_t i = 0; i < run; i++) own[i] = from[i] * factor;
@@ -71,16 +71,16 @@ INLINE void encode(const float *values, ptrdiff_t rows, ptrdiff_t columns, ptrdi
     }
 }
 
-/* values: (rows, columns); unit: (rows, groups). */
+/* values: (rows, columns); divisor: (rows, groups). */
 KERNEL int modelopt_scaled_codes(const float *values, ptrdiff_t rows, ptrdiff_t columns,
-                                 ptrdiff_t width, const float *unit, int inverse, int format,
+                                 ptrdiff_t width, const float *divisor, int inverse, int format,
                                  const float *bounds, const float *numbers, uint8_t *codes) {
     const table_t nf4 = table_of(bounds, numbers);
-    if (format == NF4) encode(values, rows, columns, width, unit, inverse, NF4, &nf4, codes);
-    if (format == E2M1) encode(values, rows, columns, width, unit, inverse, E2M1, &nf4, codes);
-    if (format == E4M3) encode(values, rows, columns, width, unit, inverse, E4M3, &nf4, codes);
-    if (format == E5M2) encode(values, rows, columns, width, unit, inverse, E5M2, &nf4, codes);
-    if (format == TERNARY) encode(values, rows, columns, width, unit, inverse, TERNARY, &nf4, codes);
+    if (format == NF4) encode(values, rows, columns, width, divisor, inverse, NF4, &nf4, codes);
+    if (format == E2M1) encode(values, rows, columns, width, divisor, inverse, E2M1, &nf4, codes);
+    if (format == E4M3) encode(values, rows, columns, width, divisor, inverse, E4M3, &nf4, codes);
+    if (format == E5M2) encode(values, rows, columns, width, divisor, inverse, E5M2, &nf4, codes);
+    if (format == TERNARY) encode(values, rows, columns, width, divisor, inverse, TERNARY, &nf4, codes);
     return 0;
 }
 
@@ -105,13 +105,14 @@ KERNEL int modelopt_scaled_values(const uint8_t *restrict codes, ptrdiff_t rows,
 /* kept: which of the values count, NULL: all. */
 INLINE double squared_error(const float *values, const uint8_t *kept, ptrdiff_t count, float unit,
                             int format, const table_t *nf4) {
+    const float divisor = unit == 0.0f ? INFINITY : unit; /* all values become 0 */
     double sums[FOLDS];
     for (ptrdiff_t first = 0; first < count; first += FOLDS) {
         const ptrdiff_t here = count - first < FOLDS ? count - first : FOLDS;
         float rest[FOLDS];
         for (ptrdiff_t i = 0; i < here; i++) {
             const float value = values[first + i];
-            rest[i] = value - number_of(value / unit, format, nf4) * unit;
+            rest[i] = value - number_of(value / divisor, format, nf4) * unit;
         }
         if (kept != NULL)
             for (ptrdiff_t i = 0; i < here; i++) rest[i] = kept[first + i] ? rest[i] : 0.0f;

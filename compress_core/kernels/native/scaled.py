@@ -43,7 +43,7 @@ def _table(number: Number) -> tuple[int, int | None, int | None]:
 def scaled_codes(
     values: NDArray[np.float32],
     width: int,
-    unit: NDArray[np.float32],
+    divisor: NDArray[np.float32],
     number: Number,
     *,
     inverse: bool = False,
@@ -51,8 +51,8 @@ def scaled_codes(
     """See :func:`compress_core.kernels.scaled.scaled_codes`."""
     rows, columns = values.shape
     values, codes = floats(values), np.empty((rows, columns), np.uint8)
-    unit = of_groups(unit, rows, -(-columns // width))
-    given = address(values), rows, columns, width, address(unit), inverse
+    divisor = of_groups(divisor, rows, -(-columns // width))
+    given = address(values), rows, columns, width, address(divisor), inverse
     _codes(*given, *_table(number), address(codes))
     return codes
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from compress_core.container import PartSpec, Piece, Rows
 from compress_core.layouts._served.record import ERRORS_KEY, Recorder
-from compress_core.layouts.base import Checkpoint, Layout
+from compress_core.layouts.base import NOTHING, Checkpoint, Layout
 from compress_core.recorded import errors_text
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import Form, Refusal, TensorInfo
@@ -58,6 +58,10 @@ class ServedLayout(Layout):
         """
         return {}
 
+    def hides_symmetry(self, form: Form) -> bool:
+        """Whether symmetric integers of this form look like other codes when they are stored."""
+        return False
+
     def fits(self, info: TensorInfo, form: Form) -> Refusal | None:
         if form.scheme is None or self.storing(form) is not None:
             return None
@@ -68,7 +72,7 @@ class ServedLayout(Layout):
 
     def parts(self, info: TensorInfo, form: Form) -> dict[str, PartSpec]:
         if form.scheme is None:
-            return {info.name: PartSpec(info.dtype.code, info.shape, "rows")}
+            return {info.name: PartSpec(form.dtype.code, info.shape, "rows")}
         local = self._storing(form).parts(info.matrix, form.scheme)
         return {_part(info, name): spec for name, spec in local.items()}
 
@@ -88,10 +92,14 @@ class ServedLayout(Layout):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
+        recorder = Recorder(self.id)
         before = self.config_before(config or {}, touched)
-        recorded = Recorder(self.id).describe(touched, aliases, spec, version, before)
-        return {"format": self.format} | recorded
+        symmetric = [name for name, (_, form) in touched.items() if self.hides_symmetry(form)]
+        recorded = recorder.describe(touched, aliases, spec, version, before, symmetric)
+        kept = recorder.describe_format(strings, self.format)
+        return {"format": self.format} | recorded | kept
 
     def measured(self, stats: Sequence[ErrorStats]) -> dict[str, str]:
         rows = ((s.error_square, s.reference_square, s.max_abs, s.zeros) for s in stats)

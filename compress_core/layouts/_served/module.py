@@ -59,6 +59,43 @@ class Module:
             raise FormatError(f"its {local} holds NaN or infinity", where=self.name)
         return values
 
+    def span(self, local: str, first: int, last: int, dtype: str) -> NDArray[Any]:
+        """Numbers ``first:last`` of a part, in the order in which they stand, whatever its shape.
+
+        :param dtype: NumPy's name of what its bytes are.
+        """
+        import numpy as np
+
+        item = np.dtype(dtype).itemsize
+        data = self.reader.read_bytes(f"{self.name}.{local}", first * item, last * item)
+        return np.frombuffer(data, dtype)
+
+    def columns(self, local: str, first: int, last: int) -> NDArray[Any]:
+        """Columns ``first:last`` of a part that is a matrix: (rows, last - first)."""
+        import numpy as np
+
+        from compress_core.views.axes import Axis
+        from compress_core.views.gathering import gather_box
+
+        info = self.info(local)
+        rows, width = matrix_of(info)
+        found = np.empty((rows, last - first), info.dtype.storage)
+        source = _Part(self.reader, info.name)
+        axes = (Axis(rows, width), Axis(last - first, 1))
+        gather_box(source, first * found.itemsize, axes, 0, found.reshape(-1))
+        return found
+
+    def floats_of_blocks(
+        self, local: str, start: int, stop: int, code: str | None = None
+    ) -> NDArray[np.float32]:
+        """Floats of some rows of the weight, from a part with one row for each row of blocks."""
+        import numpy as np
+
+        high = self.rows_of_block
+        first, last = start // high, -(-stop // high)
+        found = np.repeat(self.floats(local, first, last, code), high, axis=0)
+        return found[start - first * high : stop - first * high]
+
     def check(self, expected: Mapping[str, PartSpec]) -> None:
         """Whether all parts are there, with these dtypes and shapes.
 
@@ -72,6 +109,17 @@ class Module:
                     f" and should be {spec.dtype} {list(spec.shape)}",
                     where=self.name,
                 )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The bytes of a stored part, to be read by position."""
+
+    reader: Reader
+    name: str
+
+    def read_into(self, buffer: memoryview, start: int) -> None:
+        buffer[:] = self.reader.read_bytes(self.name, start, start + len(buffer))
 
 
 def matrix_of(info: TensorInfo) -> tuple[int, int]:

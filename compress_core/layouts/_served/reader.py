@@ -6,15 +6,18 @@ No NumPy here: what the tensors are is known from headers and ``config.json``.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compress_core.container import Reader
 from compress_core.errors import FormatError
 from compress_core.layouts._served.record import Record, Recorder
 from compress_core.layouts._served.weight import CodedWeight
-from compress_core.logical import LogicalReader
+from compress_core.logical import LogicalReader, located
 from compress_core.report import ErrorResult
 from compress_core.tensors import Form, TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Quantized
 
 
 class ServedReader(LogicalReader):
@@ -55,6 +58,13 @@ class ServedReader(LogicalReader):
             if owner in recorded.errors
         }
         self._check(recorded)
+
+    def has_codes(self, name: str) -> bool:
+        return self.owner(name) in self._coded
+
+    def codes(self, name: str, start: int, stop: int) -> Quantized:
+        with located(self.path / self.shards[name]):
+            return self._coded[self.owner(name)].quantized(start, stop)
 
     def _logical(self) -> tuple[dict[str, TensorInfo], dict[str, str]]:
         """Tensors and their files, in the order of the parts, which stand for their tensors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from compress_core.tensors import Form, TensorInfo
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from compress_core.tiles import Quantized
 
 _NAMES_OF_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
 
@@ -50,14 +53,21 @@ class CodedWeight:
         """Rows, decoded in float32 and rounded once to the original dtype."""
         from compress_core.kernels.floats import narrow
 
-        codes = self.decoding.codes(self.module, self.scheme, self.info.shape[1], start, stop)
+        found = self.quantized(start, stop)
+        return narrow(self.scheme.decode(found.codes, found.parameters), self.info.dtype.code)
+
+    def quantized(self, start: int, stop: int) -> Quantized:
+        """Rows as codes."""
+        from compress_core.tiles import Quantized
+
+        codes = self.decoding.codes(self.module, self.scheme, self.info.matrix[1], start, stop)
         parameters = self.decoding.parameters(self.module, self.scheme, start, stop)
-        return narrow(self.scheme.decode(codes, parameters), self.info.dtype.code)
+        return Quantized(self.scheme, codes, parameters)
 
 
-def weight_info(module: str, dtype: DType, shape: tuple[int, int]) -> TensorInfo:
+def weight_info(module: str, dtype: DType, shape: tuple[int, ...]) -> TensorInfo:
     """The weight of a layer, before it was stored as codes."""
-    return TensorInfo(f"{module}.weight", dtype, shape, shape[0] * shape[1] * dtype.bits // 8)
+    return TensorInfo(f"{module}.weight", dtype, shape, math.prod(shape) * dtype.bits // 8)
 
 
 def usual_dtype(stored: Reader, scales: Collection[str]) -> DType:

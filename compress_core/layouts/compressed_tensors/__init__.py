@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from compress_core.container import Reader
-from compress_core.layouts._served.fitness import fused_experts, heads_that_are_embeddings
+from compress_core.layouts._served.fitness import (
+    all_unread,
+    fused_experts,
+    heads_that_are_embeddings,
+)
 from compress_core.layouts._served.layout import ServedLayout
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.described import described, dtype_before, dtype_remark
@@ -27,7 +31,6 @@ class CompressedTensors(ServedLayout):
     id: ClassVar[str] = "compressed-tensors"
     summary: ClassVar[str] = "checkpoint folders that transformers and vLLM load as they are"
     read_by: ClassVar[str] = "transformers (tested with 5.23), vLLM (by its source)"
-    serves_presets: ClassVar[bool] = True
     records_inputs: ClassVar[bool] = True
 
     def limits(self, info: TensorInfo) -> Limits:
@@ -36,6 +39,8 @@ class CompressedTensors(ServedLayout):
         )
         return Limits(
             schemes=("integer", "fp8", "fp8-block", "nvfp4", "mxfp4"),
+            # transformers takes them; vLLM's Marlin with 8-bit inputs divides by the largest scale
+            negative_scale=False,
             center=False,
             bits=tuple(range(2, 9)),
             ragged_groups=False,
@@ -44,6 +49,9 @@ class CompressedTensors(ServedLayout):
             scales_as_weights=True,
         )
 
+    def serves(self, form: Form) -> bool:
+        return True
+
     def storing(self, form: Form) -> Storage | None:
         return storage_for(form)
 
@@ -51,7 +59,8 @@ class CompressedTensors(ServedLayout):
         return list(refusals(checkpoint, allow_unread=self.allow_unread))
 
     def remarks(self, checkpoint: Checkpoint) -> list[str]:
-        return [*unread(checkpoint), *dtype_remark(checkpoint), *fused_experts(checkpoint)]
+        said = [*all_unread(checkpoint, unread), *dtype_remark(checkpoint)]
+        return [*said, *fused_experts(checkpoint)]
 
     def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
         return heads_that_are_embeddings(checkpoint)

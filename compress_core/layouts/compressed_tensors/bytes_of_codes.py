@@ -155,14 +155,9 @@ class FloatBytes(Storage):
         return module.rows("weight", start, stop)
 
     def parameters(self, module: Module, scheme: Scheme, start: int, stop: int) -> Parameters:
-        import numpy as np
-
         if scheme.group_size == "tensor":
             return {"scale": module.floats("weight_scale", 0, 1)}
-        high = module.rows_of_block
-        first, last = start // high, -(-stop // high)
-        scale = np.repeat(module.floats("weight_scale", first, last), high, axis=0)
-        return {"scale": scale[start - first * high : stop - first * high]}
+        return {"scale": module.floats_of_blocks("weight_scale", start, stop)}
 
 
 def _scales(start: int, quantized: Quantized) -> dict[str, Piece]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compress_core.layouts._served.fitness import dense_layers
+from compress_core.layouts._served.quantization import without_quantization
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.inputs import input_arguments
 from compress_core.layouts.compressed_tensors.storage import Storage
@@ -21,15 +22,12 @@ from compress_core.tensors import Form, TensorInfo
 METHOD = "compressed-tensors"
 _SERVED = "bfloat16"
 _FLOATS = ("nvfp4", "mxfp4")
-KEYS = ("quantization_config", "compression_config")
-"""Where a config may describe a quantization."""
-
 Key = tuple[str, tuple[tuple[str, Any], ...], str | None]
 
 
 def described(checkpoint: Checkpoint) -> dict[str, Any]:
     """``config.json`` with what its quantized layers are."""
-    config = {key: value for key, value in (checkpoint.config or {}).items() if key not in KEYS}
+    config = without_quantization(checkpoint.config or {})
     served = dict.fromkeys(dtype_before(config, checkpoint.with_infos()), _SERVED)
     return {**config, **served, "quantization_config": quantization_config(checkpoint)}
 

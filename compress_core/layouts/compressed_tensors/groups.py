@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compress_core.errors import FormatError
+from compress_core.layouts._served.quantization import KEYS
 from compress_core.layouts.compressed_tensors.arguments import Arguments
-from compress_core.layouts.compressed_tensors.described import KEYS, METHOD
+from compress_core.layouts.compressed_tensors.described import METHOD
 from compress_core.layouts.compressed_tensors.inputs import inputs_of
 from compress_core.layouts.compressed_tensors.patterns import Names, check_cost
 
@@ -82,11 +83,6 @@ def beyond(config: Mapping[str, Any]) -> str | None:
     if isinstance(sparsity, Mapping) and sparsity.get("format", "dense") != "dense":
         return f"sparsity_config {sparsity['format']!s:.40}"
     return None
-
-
-def without_quantization(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``config.json`` of the same model in plain weights."""
-    return {key: value for key, value in config.items() if key not in KEYS}
 
 
 def _group(given: Any) -> Group:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from compress_core.container import Once, PartSpec, Piece, Rows
 from compress_core.errors import FormatError
 from compress_core.layouts._served.module import Module, is_float, matrix_of
+from compress_core.layouts._served.words import words
 from compress_core.layouts.compressed_tensors.arguments import Arguments
 from compress_core.layouts.compressed_tensors.storage import Storage, scale_part
 from compress_core.schemes.base import Parameters, Scheme
@@ -63,7 +64,7 @@ class PackedIntegers(Storage):
         rows, columns = shape
         groups = scheme.groups(columns)
         found = {
-            "weight_packed": PartSpec("I32", (rows, _words(columns, scheme.bits)), "rows"),
+            "weight_packed": PartSpec("I32", (rows, words(columns, scheme.bits)), "rows"),
             "weight_scale": scale_part(rows, groups, scheme, _scale_dtype(scheme)),
             "weight_shape": PartSpec("I64", (2,), "once"),
         }
@@ -71,12 +72,13 @@ class PackedIntegers(Storage):
             return found
         if scheme.group_size == "tensor":
             return found | {"weight_zero_point": PartSpec("I8", (1,), "once")}
-        zeros = PartSpec("I32", (_words(rows, scheme.bits), groups), "rows")
+        zeros = PartSpec("I32", (words(rows, scheme.bits), groups), "rows")
         return found | {"weight_zero_point": zeros}
 
     def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
         import numpy as np
 
+        from compress_core.kernels.bits import pack_words
         from compress_core.kernels.floats import narrow
 
         scheme = quantized.scheme
@@ -109,6 +111,8 @@ class PackedIntegers(Storage):
     def codes(
         self, module: Module, scheme: Scheme, columns: int, start: int, stop: int
     ) -> NDArray[np.uint8]:
+        from compress_core.kernels.bits import unpack_words
+
         return unpack_words(module.rows("weight_packed", start, stop), scheme.bits, columns)
 
     def parameters(self, module: Module, scheme: Scheme, start: int, stop: int) -> Parameters:
@@ -127,9 +131,11 @@ class PackedIntegers(Storage):
 
     def _zeros(self, module: Module, scheme: Scheme, start: int, stop: int) -> NDArray[np.uint8]:
         """Zero points of some rows, from words that hold those of several."""
+        from compress_core.kernels.bits import unpack_words
+
         first = start - start % self.row_multiple(scheme)
-        words = (first * scheme.bits // 32, _words(stop, scheme.bits))
-        stored = module.rows("weight_zero_point", *words)
+        held = (first * scheme.bits // 32, words(stop, scheme.bits))
+        stored = module.rows("weight_zero_point", *held)
         unpacked = unpack_words(stored.T, scheme.bits, stop - first)
         return unpacked.T[start - first :]
 
@@ -156,39 +162,18 @@ def integers_of(arguments: Arguments, module: Module) -> Integer | None:
     return Integer(arguments.num_bits, groups, arguments.symmetric, "none", dtype)
 
 
-def pack_words(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int32]:
-    """Rows of codes as rows of little-endian words: (rows, columns) → (rows, words)."""
-    import numpy as np
-
-    from compress_core.kernels.bits import pack
-
-    packed = pack(codes, bits)
-    words = np.zeros((len(codes), 4 * _words(codes.shape[1], bits)), np.uint8)
-    words[:, : packed.shape[1]] = packed
-    return words.view("<i4")
-
-
-def unpack_words(words: NDArray[Any], bits: int, columns: int) -> NDArray[np.uint8]:
-    """The inverse of :func:`pack_words`."""
-    import numpy as np
-
-    from compress_core.kernels.bits import unpack
-
-    stream = np.ascontiguousarray(words, dtype="<i4").view(np.uint8)
-    codes: NDArray[np.uint8] = unpack(stream, bits, columns)
-    return codes
-
-
 def _zero_points(start: int, quantized: Quantized) -> dict[str, Piece]:
     import numpy as np
+
+    from compress_core.kernels.bits import pack_words
 
     scheme, zeros = quantized.scheme, quantized.parameters["zero_point"]
     if scheme.group_size == "tensor":
         half = 2 ** (scheme.bits - 1)
         signed = (zeros.astype(np.int16) - half).astype(np.int8).reshape(1)
         return {"weight_zero_point": Once(signed)} if start == 0 else {}
-    words = pack_words(np.ascontiguousarray(zeros.T), scheme.bits).T
-    return {"weight_zero_point": Rows(start * scheme.bits // 32, np.ascontiguousarray(words))}
+    packed = pack_words(np.ascontiguousarray(zeros.T), scheme.bits).T
+    return {"weight_zero_point": Rows(start * scheme.bits // 32, np.ascontiguousarray(packed))}
 
 
 def _as_code(zero: NDArray[Any], scheme: Scheme, module: Module) -> NDArray[np.uint8]:
@@ -197,10 +182,6 @@ def _as_code(zero: NDArray[Any], scheme: Scheme, module: Module) -> NDArray[np.u
     if ((zero < 0) | (zero >= 2**scheme.bits)).any():
         raise FormatError("its weight_zero_point is no code", where=module.name)
     return zero.astype(np.uint8)
-
-
-def _words(count: int, bits: int) -> int:
-    return -(-count * bits // 32)
 
 
 def _symmetric(scheme: Scheme) -> bool:

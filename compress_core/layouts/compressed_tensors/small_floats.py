@@ -86,7 +86,7 @@ class _Nibbles(Storage):
 
 
 class Nvfp4Pairs(_Nibbles):
-    """Scales are E4M3; one float for the tensor divides them."""
+    """Scales are E4M3; one float for the tensor divides them: 1 for codes that have none."""
 
     format: ClassVar[str] = "nvfp4-pack-quantized"
     group: ClassVar[int] = 16
@@ -106,9 +106,12 @@ class Nvfp4Pairs(_Nibbles):
         return super().parts(shape, scheme) | whole
 
     def pieces(self, start: int, shape: tuple[int, int], quantized: Quantized) -> dict[str, Piece]:
+        import numpy as np
+
         found = super().pieces(start, shape, quantized)
         if start == 0:
-            found["weight_global_scale"] = Once(quantized.parameters["global_scale"].reshape(1))
+            whole = quantized.parameters.get("global_scale", np.ones(1, np.float32))
+            found["weight_global_scale"] = Once(whole.reshape(1))
         return found
 
     def scheme(self, arguments: Arguments, module: Module) -> Scheme | None:

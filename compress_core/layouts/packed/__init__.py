@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.container import Once, PartSpec, Piece, Reader, Rows, Stream
-from compress_core.layouts.base import Layout
+from compress_core.layouts.base import NOTHING, Layout
 from compress_core.layouts.packed import record
 from compress_core.layouts.packed.arrangement import Arrangement, Plain, arrangement, parts
 from compress_core.recorded import errors_text
@@ -58,6 +58,7 @@ class Packed(Layout):
         spec: Mapping[str, Any],
         version: str,
         config: Mapping[str, Any] | None = None,
+        strings: Mapping[str, str] = NOTHING,
     ) -> dict[str, str]:
         return record.describe(touched, aliases, spec, version)
 
@@ -106,6 +107,9 @@ def _parameters(quantized: Quantized, chosen: Arrangement, tile: Tile) -> dict[s
         if is_whole(kinds[name], quantized.scheme):
             if tile.start == 0:
                 pieces[name] = Once(stored)
+        elif kinds[name].span > 1:
+            first, span = tile.start * stored.shape[1], kinds[name].span
+            pieces[name] = Rows(first // span, stored.reshape(-1, 1)[::span])
         elif chosen.selects_rows:
             pieces[name] = _stream(stored[kept_mask(tile)[:, 0]])
         else:

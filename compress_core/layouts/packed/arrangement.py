@@ -91,11 +91,14 @@ class Arrangement(ABC):
             return PartSpec("U8", (row_bytes(self.kept, bits),), "stream")
         return PartSpec("U8", (self.grid[0], row_bytes(self.grid[1], bits)), self.placed)
 
-    def nbytes(self, info: TensorInfo, bits: int | None) -> int:
-        """Bytes of elements and index, and what the index costs elsewhere."""
-        entry = entry_bytes(info.name)
+    def nbytes(self, name: str, dtype: str, bits: int | None) -> int:
+        """Bytes of elements and index, and what the index costs elsewhere.
+
+        :param name: of the tensor; ``dtype``: of its values.
+        """
+        entry = entry_bytes(name)
         index = sum(part.nbytes + entry for part in self.index_parts().values())
-        return index + self.data_part(info.dtype.code, bits).nbytes
+        return index + self.data_part(dtype, bits).nbytes
 
 
 class Plain(Arrangement):
@@ -244,7 +247,8 @@ def kept_elements(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
 def arrangement(info: TensorInfo, form: Form) -> Arrangement:
     """The smallest arrangement that can hold ``form``; the plainest one among equals."""
     bits = form.scheme.bits if form.scheme is not None else None
-    return min(candidates(info, form), key=lambda one: one.nbytes(info, bits))
+    code = form.dtype.code
+    return min(candidates(info, form), key=lambda one: one.nbytes(info.name, code, bits))
 
 
 def candidates(info: TensorInfo, form: Form) -> list[Arrangement]:
@@ -271,9 +275,9 @@ def masked(matrix: tuple[int, int], structure: Structure, kept: int) -> Arrangem
 def parts(info: TensorInfo, form: Form, chosen: Arrangement) -> dict[str, PartSpec]:
     """Part name → spec of one tensor, in the order of the header."""
     if form.scheme is None and isinstance(chosen, Plain):
-        return {info.name: PartSpec(info.dtype.code, info.shape, "rows")}
+        return {info.name: PartSpec(form.dtype.code, info.shape, "rows")}
     bits = form.scheme.bits if form.scheme is not None else None
-    local = {"values" if bits is None else "codes": chosen.data_part(info.dtype.code, bits)}
+    local = {"values" if bits is None else "codes": chosen.data_part(form.dtype.code, bits)}
     if form.scheme is not None:
         local |= _parameter_parts(form.scheme, chosen)
     local |= chosen.index_parts()
@@ -288,6 +292,10 @@ def _parameter_parts(scheme: Scheme, chosen: Arrangement) -> dict[str, PartSpec]
 
 def _parameter_part(kind: Parameter, scheme: Scheme, chosen: Arrangement) -> PartSpec:
     whole = is_whole(kind, scheme)
+    if kind.span > 1:
+        # through all rows of the tensor, also those that are left out
+        blocks = -(-chosen.matrix[0] * scheme.groups(chosen.matrix[1]) // kind.span)
+        return PartSpec(kind.stored, (blocks, 1), "rows")
     rows, groups = (1, 1) if whole else (chosen.parameter_rows, scheme.groups(chosen.matrix[1]))
     placed: Placed = "once" if whole else "stream" if chosen.selects_rows else "rows"
     width = row_bytes(groups, kind.bits) if kind.bits else groups

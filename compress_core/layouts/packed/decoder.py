@@ -56,7 +56,7 @@ class Decoder:
         self, scheme: Scheme, start: int, stop: int, kept: NDArray[np.bool_] | None
     ) -> NDArray[np.float32]:
         """Values in float32, zero where they are not kept."""
-        parameters = self._parameters(scheme, start, stop)
+        parameters = self._parameters(scheme, start, stop, kept)
         columns = self._info.matrix[1]
         if kept is None:
             codes = bits.unpack(self._rows("codes", start, stop), scheme.bits, columns)
@@ -96,11 +96,19 @@ class Decoder:
         raw = self._stored.read_bytes(part.name, first // 8, (last + 7) // 8)
         return bits.slice_bits(np.frombuffer(raw, np.uint8), first % 8, last - first)
 
-    def _parameters(self, scheme: Scheme, start: int, stop: int) -> Parameters:
-        return {
-            name: self._parameter(name, kind, scheme, start, stop)
-            for name, kind in scheme.parameters().items()
-        }
+    def _parameters(
+        self, scheme: Scheme, start: int, stop: int, kept: NDArray[np.bool_] | None
+    ) -> Parameters:
+        """Parameters of the rows that are stored."""
+        found = {}
+        for name, kind in scheme.parameters().items():
+            if kind.span == 1:
+                found[name] = self._parameter(name, kind, scheme, start, stop)
+                continue
+            found[name] = self._spanning(name, kind, scheme, start, stop)
+            if kept is not None and self._arrangement.selects_rows:
+                found[name] = found[name][kept[:, 0]]
+        return found
 
     def _parameter(
         self, name: str, kind: Parameter, scheme: Scheme, start: int, stop: int
@@ -110,6 +118,21 @@ class Decoder:
         stored = self._rows(name, first, last)
         if kind.bits:
             return bits.unpack(stored, kind.bits, 1 if whole else scheme.groups(self._columns))
+        return self._floats(name, kind, stored)
+
+    def _spanning(
+        self, name: str, kind: Parameter, scheme: Scheme, start: int, stop: int
+    ) -> NDArray[Any]:
+        """What groups share that follow each other through the tensor, for each group of all rows
+        ``start:stop``.
+        """
+        groups = scheme.groups(self._columns)
+        first, last = start * groups, stop * groups
+        stored = self._rows(name, first // kind.span, -(-last // kind.span))
+        of_groups = np.repeat(self._floats(name, kind, stored)[:, 0], kind.span)
+        return of_groups[first % kind.span :][: last - first].reshape(stop - start, groups)
+
+    def _floats(self, name: str, kind: Parameter, stored: NDArray[Any]) -> NDArray[np.float32]:
         if floats.has_nonfinite(stored, kind.dtype):
             raise FormatError(f"its {name} holds NaN or infinity", where=self._info.name)
         return floats.widen(stored, kind.dtype)

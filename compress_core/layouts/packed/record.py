@@ -40,11 +40,10 @@ def describe(
     forms: list[dict[str, Any]] = []
     tensors: dict[str, list[int]] = {}
     for name, (info, form) in touched.items():
-        record = _record(info, form)
-        if record not in forms:
-            forms.append(record)
+        records = [_record(info, one) for one in form.outcomes]
+        forms += [record for record in records if record not in forms]
         kept = info.elements if form.kept is None else form.kept
-        tensors[name] = [forms.index(record), kept]
+        tensors[name] = [max(map(forms.index, records)), kept]
     packed: dict[str, Any] = {
         "version": VERSION,
         "tool": tool,
@@ -59,7 +58,7 @@ def describe(
 
 def _record(info: TensorInfo, form: Form) -> dict[str, Any]:
     return {
-        "dtype": info.dtype.code,
+        "dtype": form.dtype.code,
         "shape": list(info.shape),
         "scheme": None if form.scheme is None else form.scheme.settings(),
         "sparsity": None if form.sparsity is None else str(form.sparsity),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_core.errors import UsageError
@@ -143,7 +143,7 @@ class Prune(Pass):
     def becomes(self, info: TensorInfo, form: Form, limits: Limits) -> Form | Refusal:
         structure = self._structure.joined(form.sparsity)
         kept = None if form.sparsity is not None else self._kept(info)
-        return Form(form.dtype, form.scheme, structure, kept)
+        return replace(form, sparsity=structure, kept=kept, moved=False)
 
     def _kept(self, info: TensorInfo) -> int | None:
         if self._structure.kind != "nofm" and (self.sparsity is None or self._scope == "global"):

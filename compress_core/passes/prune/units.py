@@ -30,12 +30,13 @@ def key_width(
     """
     if structure.kind not in ("element", "nofm") or seed is not None:
         return 32
-    formats = {target.before.dtype.code for target in targets if target.before.scheme is None}
+    forms = [form for target in targets for form in target.before.outcomes]
+    formats = {form.dtype.code for form in forms if form.scheme is None}
     if "F64" in formats:
         return 64
-    quantized = any(target.before.scheme is not None for target in targets)
+    worked = any(form.scheme is not None or form.moved for form in forms)
     alone = len(formats) == 1 and formats <= {"BF16", "F16"}
-    return 16 if alone and not quantized and not threshold else 32
+    return 16 if alone and not worked and not threshold else 32
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,11 @@ class Scoring:
         return self.structure.kind in ("element", "nofm")
 
     def _elements(self, tile: Tile) -> NDArray[Any]:
-        if not tile.as_in_file:
+        plain = tile.plain
+        if plain is None:
             keys: NDArray[Any] = floats.float_keys(tile.values)
             return keys if self.width == 32 else floats.magnitude_keys(tile.values, "F32", 64)
-        keys = floats.magnitude_keys(tile.raw, tile.info.dtype.code, self.width)
+        keys = floats.magnitude_keys(plain, tile.dtype.code, self.width)
         if tile.mask is not None:
             keys[tile.mask] = 0
         return keys

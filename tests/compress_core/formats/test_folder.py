@@ -316,7 +316,10 @@ class TestWriting:
         writer = CheckpointFolder.writer(tmp_path / "out", source, replace=False)
         first, second = plans({"a": (1,)}, {"b": (1,)})
         second.parts["s"] = PartSpec("U8", (1,), "stream")
+        second.parts["c"] = PartSpec("U8", (2, 2), "columns")
         writer.begin([first, second])
+        for column in (1, 0):
+            writer.write_columns("c", column, np.full((2, 1), column, "u1"))
         writer.write_bytes("a", 0, b"\0\0\x80\x3f")
         writer.write("b", 0, np.ones(1, "<f4"))
         writer.append("s", np.array([0b101], "u1"), 3)
@@ -326,6 +329,7 @@ class TestWriting:
             assert reader.metadata[SHARDS[1]] == {"hash": "beef"}
             assert reader.read("a", 0, 1).item() == 1
             assert reader.read("s", 0, 1).item() == 0b101
+            assert reader.read("c", 0, 2).tolist() == [[0, 1], [0, 1]]
 
     def test_nothing_is_seen_before_commit(self, tmp_path: Path, source: Reader) -> None:
         writer = CheckpointFolder.writer(tmp_path / "out", source, replace=False)

@@ -517,6 +517,43 @@ class TestContract:
             writer.write("a", 1, np.zeros(1, "u1"))
         writer.abort()
 
+    def test_columns_stand_in_their_rows(
+        self, tmp_path: Path, begun: Callable[[FilePlan], Writer]
+    ) -> None:
+        values = np.arange(15, dtype="<i4").reshape(3, 5)
+        writer = begun(plan_of({"before": ("U8", (1,)), "a": ("I32", (3, 5))}))
+        for first, last in ((2, 5), (0, 1), (1, 2)):
+            writer.write_columns("a", first, values[:, first:last])
+        writer.write("before", 0, np.array([7], "u1"))
+        writer.commit({})
+        with Safetensors.open(tmp_path / "out.safetensors") as reader:
+            assert np.array_equal(reader.read("a", 0, 3), values)
+            assert reader.read("before", 0, 1).tolist() == [[7]]
+
+    def test_unfinished_columns(self, begun: Callable[[FilePlan], Writer]) -> None:
+        writer = begun(plan_of({"a": ("U8", (2, 3))}))
+        writer.write_columns("a", 1, np.zeros((2, 2), "u1"))
+        with pytest.raises(RuntimeError, match="a: 2 bytes not written"):
+            writer.commit({})
+        writer.abort()
+
+    @pytest.mark.parametrize(
+        ("first", "data"),
+        [
+            (2, np.zeros((2, 2), "u1")),
+            (-1, np.zeros((2, 2), "u1")),
+            (0, np.zeros((1, 2), "u1")),
+            (0, np.zeros((2, 2), "<u2")),
+        ],
+    )
+    def test_columns_outside_of_a_part(
+        self, begun: Callable[[FilePlan], Writer], first: int, data: Array
+    ) -> None:
+        writer = begun(plan_of({"a": ("U8", (2, 3))}))
+        with pytest.raises(RuntimeError, match="a: "):
+            writer.write_columns("a", first, data)
+        writer.abort()
+
     def test_before_begin(self, tmp_path: Path, source: Reader) -> None:
         writer = Safetensors.writer(tmp_path / "out.safetensors", source, replace=False)
         writer.abort()

@@ -79,6 +79,18 @@ def test_padding_bits_are_zero_when_written_and_not_looked_at_when_read(width: i
     assert np.array_equal(bits.unpack(longer, width, 5), codes)
 
 
+@pytest.mark.parametrize("width", range(2, 9))
+def test_words_are_the_stream_and_zero_bits(width: int) -> None:
+    codes = codes_of(width, 5, 77)
+    words = bits.pack_words(codes.astype(np.uint8), width)
+    assert (words.dtype, words.shape) == (np.dtype("<i4"), (5, -(-77 * width // 32)))
+    stream = bits.pack(codes, width)
+    assert np.array_equal(words.view(np.uint8)[:, : stream.shape[1]], stream)
+    assert not words.view(np.uint8)[:, stream.shape[1] :].any()
+    assert np.array_equal(bits.unpack_words(words, width, 77), codes)
+    assert np.array_equal(bits.unpack_words(words.T.copy().T, width, 77), codes)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_unpacking_leaves_the_stream_alone(width: int) -> None:
     stream = bits.pack(codes_of(width, 4, 16), width)

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from compress_core.errors import UnsupportedError
 from compress_core.kernels.scales import (
     SMALLEST,
+    covering_microscale,
     microscale,
+    nearest_bias,
     nearest_scale,
+    stored_bias,
     stored_mean,
     stored_scale,
 )
@@ -178,4 +181,38 @@ def test_a_scale_of_either_sign_saturates(dtype: str) -> None:
     ],
 )
 def test_a_power_of_two_for_the_largest_magnitude(largest: float, scale: float) -> None:
-    assert microscale(one(largest)).tolist() == [[scale]]
+    assert microscale(one(largest), 2).tolist() == [[scale]]
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale"),
+    [
+        (1.0, 0.25),
+        (1.5, 0.25),
+        (
+            6.000001 * 2.0**-30,
+            2.0**-30,
+        ),  # the logarithm of the quotient is a whole number in float32
+        (1.51, 0.5),
+        (6.0, 1.0),
+        (6.01, 2.0),
+        (0.0, 1.0),
+        (1e-45, 1.0),  # its sixth part is 0
+        (1e-40, 2.0**-127),
+        (3.4e38, 2.0**126),
+    ],
+)
+def test_the_least_power_of_two_that_reaches_the_largest_magnitude(
+    largest: float, scale: float
+) -> None:
+    assert covering_microscale(one(largest), np.float32(6)).tolist() == [[scale]]
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+def test_a_bias_is_rounded_and_saturates_only_in_a_search(dtype: str) -> None:
+    ends = np.array([np.inf, -np.inf], np.float32)
+    assert nearest_bias(ends, dtype).tolist() == [LARGEST[dtype], -LARGEST[dtype]]
+    given = np.array([0.1, -3, 0], np.float32)
+    assert stored_bias(given, dtype).tolist() == nearest_bias(given, dtype).tolist()
+    with pytest.raises(UnsupportedError, match="a bias of its groups"):
+        stored_bias(ends, dtype)

@@ -47,9 +47,9 @@ def test_values_stand_under_their_own_name_dtype_and_shape(
     assert array.tobytes() == expected.tobytes()
 
 
-def test_it_saves_nothing_and_says_so() -> None:
+def test_what_saves_bytes_in_it_is_said() -> None:
     assert Dense.keeps_values
-    assert "saves no bytes" in Dense.summary
+    assert "only a cast saves bytes" in Dense.summary
 
 
 def test_it_holds_everything_and_adds_no_metadata() -> None:

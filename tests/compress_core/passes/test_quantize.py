@@ -26,6 +26,7 @@ from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.schemes.ternary import Ternary
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
@@ -81,6 +82,10 @@ def normal(rows: int, columns: int, code: str = "F32") -> NDArray[Any]:
         ({"scheme": "fp9"}, "scheme"),
         ({"scheme": "nvfp4", "scale_dtype": "f32"}, "scale_dtype"),
         ({"bits": 4, "element": "e4m3"}, "element"),
+        ({"bits": 4, "double_quant": True}, "double_quant"),
+        ({"preset": "MXFP4A16", "double_quant": True}, "double_quant"),
+        ({"scheme": "nf4-double", "double_quant": False}, "double_quant"),
+        ({"scheme": "nf4", "double_quant": True, "scale_dtype": "f32"}, "scale_dtype"),
         ({"preset": "W4A8"}, "preset"),
     ],
 )
@@ -124,6 +129,11 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], wh
         ({"preset": "fp8_dynamic"}, Fp8(8, "channel")),
         ({"preset": "NF4"}, Nf4(4, 64, "F16")),
         ({"preset": "NF4", "scale_dtype": "f32"}, Nf4(4, 64)),
+        ({"scheme": "nf4", "double_quant": True}, Nf4Double(4, 64)),
+        ({"scheme": "nf4", "double_quant": False}, Nf4(4, 64, "F16")),
+        ({"scheme": "nf4-double", "group_size": 128}, Nf4Double(4, 128)),
+        ({"preset": "NF4", "double_quant": True}, Nf4Double(4, 64)),
+        ({"bits": 4, "double_quant": False}, Integer(bits=4, group_size="channel")),
         ({"scheme": "mxfp4"}, Mxfp4(4, 32)),
         ({"preset": "nvfp4a16"}, Nvfp4(4, 16)),
     ],
@@ -155,9 +165,10 @@ def test_scales_are_float32_and_of_groups_16_bits(code: str, grouped: str) -> No
         ({"bits": 4, "symmetric": False}, Limits(zero_point=False), "no zero point"),
         ({"bits": 4, "center": "mean"}, Limits(center=False), "no group means"),
         ({"bits": 1}, Limits(center=False), "no group means"),
-        ({"bits": 4}, Limits(scale_dtypes=("BF16",)), "no F32 scales"),
+        ({"bits": 4, "scale_dtype": "f32"}, Limits(scale_dtypes=("F16",)), "no F32 scales"),
         ({"bits": 4, "group_size": 3}, Limits(ragged_groups=False), "no multiple"),
         ({"scheme": "nf4"}, Limits(schemes=("integer", "fp8")), "no nf4 codes"),
+        ({"scheme": "nf4-double"}, Limits(schemes=("integer", "nf4")), "no nf4-double codes"),
         ({"scheme": "nvfp4"}, Limits(scale_dtypes=("F32", "F16")), "no F8_E4M3 scales"),
     ],
 )
@@ -170,6 +181,16 @@ def test_what_a_layout_cannot_hold_is_refused_with_its_reason(
     assert refused.name == "w"
     assert reason in refused.reason
     assert isinstance(work.becomes(info(), Form(DTYPES["F32"]), Limits()), Form)
+
+
+@pytest.mark.parametrize(("held", "expected"), [(("F16", "F32"), "F32"), (("F16",), "F16")])
+def test_a_layout_that_does_not_hold_the_usual_scales_gets_those_that_it_prefers(
+    held: tuple[str, ...], expected: str
+) -> None:
+    form = Quantize(bits=4).becomes(info(), Form(DTYPES["F32"]), Limits(scale_dtypes=held))
+    assert isinstance(form, Form)
+    assert form.scheme is not None
+    assert form.scheme.parameters()["scale"].dtype == expected
 
 
 def test_groups_that_divide_the_row_are_not_ragged() -> None:

@@ -35,7 +35,7 @@ def matrix() -> NDArray[np.float32]:
 def scheme_of(options: dict[str, Any]) -> Scheme:
     wanted = {key: value for key, value in options.items() if key != "scheme"}
     cls = registry.get("schemes", options.get("scheme", "integer"))
-    dtype = "AUTO" if options.get("scheme") in ("mxfp4", "nvfp4") else "F32"
+    dtype = "AUTO" if options.get("scheme") in ("mxfp4", "nvfp4", "nf4-double") else "F32"
     scheme: Scheme = cls.asked(Wanted(**wanted, scale_dtype=dtype))
     return scheme
 
@@ -49,7 +49,7 @@ def test_parameters_and_codes_are_theirs_to_the_bit(figures: dict[str, Any]) -> 
     found = scheme.fit(values, None, fitting)
     codes = scheme.encode(values, found, fitting)
     assert found["scale"].tolist() == figures["scale"]
-    if scheme.id == "nf4":
+    if scheme.id in ("nf4", "nf4-double"):
         assert codes.tolist() == figures["numbers"]
         return
     half = 1 << (scheme.bits - 1)

@@ -15,7 +15,9 @@ from compress_core.kernels.codebooks import NF4
 from compress_core.schemes.base import GroupSize, Parameter, Scheme
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.mxfp4 import Mxfp4
+from compress_core.schemes.mxfp8 import Mxfp8
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.schemes.ternary import Ternary
 
@@ -101,6 +103,59 @@ def test_mxfp4() -> None:
         assert back[row, place * 32 : (place + 1) * 32].tolist() == known.tolist()
 
 
+def test_mxfp8() -> None:
+    scheme = Mxfp8(8, 32)
+    given = values()
+    found, back = decoded(scheme, given)
+    for row, place, group in pieces(given, scheme):
+        amax = float(np.abs(group).max())
+        mantissa, exponent = np.frexp(amax)  # mantissa from 0.5
+        scale = 2.0 ** (exponent - 9 + (mantissa >= 0.875)) if amax else 1.0
+        assert found["scale"][row, place] == scale
+        numbers = stored(np.clip(group / np.float32(scale), -448, 448), "e4m3")
+        known = numbers * np.float32(scale)
+        assert back[row, place * 32 : (place + 1) * 32].tolist() == known.tolist()
+
+
+@pytest.mark.parametrize(("scheme", "most"), [(Mxfp4(4, 32), 6), (Mxfp8(8, 32), 448)])
+def test_by_the_rule_of_mlx_a_power_of_two_clips_nothing(scheme: Scheme, most: float) -> None:
+    given = values()
+    found = scheme.fit(given, None, Fitting("mlx"))
+    for row, place, group in pieces(given, scheme):
+        amax, scale = np.abs(group).max(), found["scale"][row, place]
+        assert scale == 1 if amax == 0 else scale / 2 * most < amax <= scale * most
+
+
+def test_nvfp4_without_a_global_scale() -> None:
+    scheme = Nvfp4(4, 16, global_scale=False)
+    given = values()
+    found, back = decoded(scheme, given)
+    assert scheme.surveys == 0
+    assert scheme.parameters().keys() == found.keys() == {"scale"}
+    for row, place, group in pieces(given, scheme):
+        amax = np.abs(group).max()
+        scale = max(stored(amax / np.float32(6), "e4m3"), np.float32(2.0**-9)) if amax else 1
+        assert found["scale"][row, place] == scale
+        numbers = np.clip(group / scale, -6, 6).astype(ml_dtypes.float4_e2m1fn).astype(np.float32)
+        assert back[row, place * 16 : (place + 1) * 16].tolist() == (numbers * scale).tolist()
+
+
+def test_by_the_rule_of_mlx_a_group_of_tiny_numbers_is_zeros() -> None:
+    scheme, rule = Nvfp4(4, 16, global_scale=False), Fitting("mlx")
+    tiny = np.full((1, 16), 1e-3, np.float32)
+    found = scheme.fit(tiny, None, rule)
+    assert found["scale"].tolist() == [[0]]
+    assert not scheme.decode(scheme.encode(tiny, found, rule), found).any()
+
+
+def test_records_of_nvfp4_say_nothing_of_the_global_scale_that_all_had() -> None:
+    assert Nvfp4(4, 16).settings() == {"scheme": "nvfp4", "bits": 4, "group_size": 16}
+    assert Nvfp4.restored({"bits": 4, "group_size": 16}) == Nvfp4(4, 16)
+    without = Nvfp4(4, 16, global_scale=False)
+    assert without.settings()["global_scale"] is False
+    assert Nvfp4.restored(without.settings()) == without
+
+
 @pytest.mark.parametrize("search", ["none", "mse"])
 def test_nvfp4(search: str) -> None:
     scheme = Nvfp4(4, 16)
@@ -143,8 +198,11 @@ SCHEMES: list[tuple[Scheme, str, list[str]]] = [
     (Fp8(8, "channel"), "fp8 channel", ["scale F32"]),
     (Fp8(8, 128, "e5m2", "BF16"), "fp8 g128 e5m2", ["scale BF16"]),
     (Nf4(4, 64, "F16"), "nf4 g64", ["scale F16"]),
+    (Nf4Double(4, 64), "nf4 g64 dq", ["scale U8", "nested_absmax F32", "nested_offset F32"]),
     (Mxfp4(4, 32), "mxfp4 g32", ["scale U8"]),
+    (Mxfp8(8, 32), "mxfp8 g32", ["scale U8"]),
     (Nvfp4(4, 16), "nvfp4 g16", ["scale U8", "global_scale F32"]),
+    (Nvfp4(4, 16, global_scale=False), "nvfp4 g16", ["scale U8"]),
 ]
 
 
@@ -167,7 +225,9 @@ def test_what_it_is_called_and_what_is_stored(scheme: Scheme, said: str, parts: 
         (Nf4(4, 8), "bits", 2),
         (Mxfp4(4, 32), "bits", 8),
         (Mxfp4(4, 32), "group_size", 0),
+        (Mxfp8(8, 32), "bits", 4),
         (Nvfp4(4, 16), "bits", True),
+        (Nvfp4(4, 16), "global_scale", 1),
     ],
 )
 def test_settings_that_are_never_written_are_refused(scheme: Scheme, name: str, value: Any) -> None:
@@ -177,7 +237,13 @@ def test_settings_that_are_never_written_are_refused(scheme: Scheme, name: str, 
 
 @pytest.mark.parametrize(
     ("scheme", "code"),
-    [(Ternary(2, 8), 3), (Fp8(8, 8), 0x7F), (Fp8(8, 8), 0xFF), (Fp8(8, 8, "e5m2"), 0x7C)],
+    [
+        (Ternary(2, 8), 3),
+        (Mxfp8(8, 8), 0x7F),
+        (Fp8(8, 8), 0x7F),
+        (Fp8(8, 8), 0xFF),
+        (Fp8(8, 8, "e5m2"), 0x7C),
+    ],
 )
 def test_a_code_that_is_no_number_is_refused(scheme: Scheme, code: int) -> None:
     found = scheme.fit(np.ones((1, 8), np.float32), None)

@@ -41,6 +41,24 @@ def test_results_have_names_of_their_own(
     assert ran.out.splitlines()[-1].startswith(f"Wrote {name} · layout packed")
 
 
+def test_a_cast_is_plain_weights_named_after_their_dtype(
+    cli: Any, weights: Path, folder: Path
+) -> None:
+    ran = cli("cast", weights, "--to", "fp16")
+    assert ran.code == 0, ran.err
+    assert "small.f16.safetensors · layout dense" in ran.out.splitlines()[-1]
+    cast = load_file(folder / "small.f16.safetensors")
+    floats = [name for name, array in load_file(weights).items() if array.dtype == np.float32]
+    assert floats
+    assert all(cast[name].dtype == np.float16 for name in floats)
+    printed = cli("cast", weights, "--to", "bf16", "--lossless-only", "--print-spec").out
+    assert "to: bf16" in printed
+    assert "lossless_only: true" in printed
+    refused = cli("cast", weights)
+    assert refused.code == 2
+    assert "hint: try --to bf16" in refused.err
+
+
 def test_a_spec_s_name_names_the_result(cli: Any, weights: Path, folder: Path) -> None:
     spec = folder / "s.yaml"
     spec.write_text("version: 1\nname: edge\npasses: [{pass: quantize, bits: 8}]\n")

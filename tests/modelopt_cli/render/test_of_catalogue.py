@@ -52,7 +52,7 @@ def test_json_has_everything_apart() -> None:
     assert options["group_size"] == {
         "name": "group_size",
         "value": None,
-        "otherwise": "channel; nf4 64, mxfp4 32, nvfp4 16",
+        "otherwise": "channel; affine and nf4 64, mxfp4 and mxfp8 32, nvfp4 16",
         "type": "int",
         "choices": ["channel", "tensor"],
         "minimum": 1,

@@ -87,3 +87,12 @@ def test_odd_values(number: Number, data: st.DataObject, width: int) -> None:
     for given_values in (values, finite):
         hostile.check("scaled.scaled_errors", given_values, None, width, units[0], number)
         hostile.check("scaled.best_unit", given_values, None, width, units, number)
+    for zero in (0.0, -0.0):
+        units[1] = zero
+        hostile.check("scaled.scaled_errors", finite, None, width, units[1], number)
+        hostile.check("scaled.best_unit", finite, None, width, units, number)
+        hostile.check(
+            "scaled.scaled_values", np.ones(values.shape, np.uint8), width, units[1], number
+        )
+    infinite = np.full_like(units[0], np.inf)
+    hostile.check("scaled.scaled_codes", finite, width, infinite, number)

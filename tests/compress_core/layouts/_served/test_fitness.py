@@ -8,7 +8,15 @@ from collections.abc import Mapping
 import pytest
 
 from compress_core.dtypes import DTYPES
-from compress_core.layouts._served.fitness import fused_experts, no_config, tied_head
+from compress_core.layouts._served.fitness import (
+    all_unread,
+    fused_experts,
+    no_config,
+    not_read,
+    tied_head,
+    transposed,
+    unlike,
+)
 from compress_core.layouts.base import Checkpoint
 from compress_core.schemes.integer import Integer
 from compress_core.tensors import Form, TensorInfo
@@ -62,3 +70,29 @@ def test_a_tied_head_has_no_codes_of_its_own() -> None:
     )
     (refusal,) = tied_head(tied)
     assert refusal.hint == "--ignore lm_head"
+
+
+def test_what_a_reader_refuses_needs_to_be_allowed() -> None:
+    found = checkpoint({"a.weight": (256, 256), "b.weight": (256, 256)}, {"a.weight"})
+    (refusal,) = not_read(found, lambda form: f"no {form}", allow_unread=False)
+    assert (refusal.name, refusal.reason) == ("a.weight", "no int4 g128")
+    assert "--allow-unread" in str(refusal.hint)
+    assert list(not_read(found, lambda form: f"no {form}", allow_unread=True)) == []
+    assert list(not_read(found, lambda form: None, allow_unread=False)) == []
+    assert all_unread(found, lambda form: f"no {form}") == ["no int4 g128"]
+
+
+def test_layers_that_are_joined_are_alike() -> None:
+    shapes = {f"0.{name}_proj.weight": (256, 256) for name in "qkvo"}
+    assert list(unlike(checkpoint(shapes, set(shapes)))) == []
+    assert list(unlike(checkpoint(shapes, {"0.o_proj.weight"}))) == []
+    (refusal,) = unlike(checkpoint(shapes, {"0.k_proj.weight"}))
+    assert "0.q_proj is dense and 0.k_proj is int4 g128" in refusal.reason
+
+
+def test_weights_that_are_stored_the_other_way_round_are_refused() -> None:
+    shapes = {"h.0.attn.c_attn.weight": (256, 768), "h.0.other.weight": (256, 256)}
+    assert list(transposed(checkpoint(shapes, set(shapes), {"model_type": "llama"}))) == []
+    (refusal,) = transposed(checkpoint(shapes, set(shapes), {"model_type": "gpt2"}))
+    assert refusal.name == "h.0.attn.c_attn.weight"
+    assert "--ignore h.0.attn.c_attn" in str(refusal.hint)

@@ -42,6 +42,16 @@ def test_the_rest_of_the_metadata_is_kept() -> None:
     assert RECORDER.without({"one": {"format": "pt", **written()}}) == {"one": {"format": "pt"}}
 
 
+@pytest.mark.parametrize("before", [{}, {"format": "pt"}, {"format": "np"}, {"format": "mlx"}])
+def test_the_format_of_the_input_comes_back(before: dict[str, str]) -> None:
+    strings = {**before, "format": "mlx", **RECORDER.describe_format(before, "mlx")}
+    assert RECORDER.without({"one": strings | written()}) == {"one": before}
+
+
+def test_the_usual_format_takes_the_place_of_any_without_a_record() -> None:
+    assert RECORDER.describe_format({"format": "np"}, "pt") == {}
+
+
 def test_two_files_may_not_describe_one_tensor() -> None:
     with pytest.raises(FormatError, match="two files"):
         RECORDER.read({"one": written(), "other": written()})
@@ -57,6 +67,9 @@ def test_two_files_may_not_describe_one_tensor() -> None:
         {"tensors": {}},
         {"aliases": {"b.weight": 1}},
         {"config": []},
+        {"symmetric": "a.weight"[:1]},
+        {"symmetric": [[]]},
+        {"symmetric": 4},
     ],
 )
 def test_a_damaged_record_is_refused(changed: dict[str, Any]) -> None:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from compress_core.container import Once, Piece, Rows
 from compress_core.layouts.compressed_tensors.bytes_of_codes import FloatBytes, IntegerBytes
-from compress_core.layouts.compressed_tensors.packed_integers import (
-    PackedIntegers,
-    pack_words,
-    unpack_words,
-)
+from compress_core.layouts.compressed_tensors.packed_integers import PackedIntegers
 from compress_core.layouts.compressed_tensors.small_floats import Mxfp4Pairs, Nvfp4Pairs
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.schemes.base import Scheme
@@ -110,14 +105,6 @@ def test_a_zero_point_of_the_tensor_is_a_signed_byte() -> None:
     codes, zero = np.zeros((2, 8), np.uint8), np.array([[3]], np.uint8)
     found = stored(PackedIntegers(), scheme, codes, scale=column(1), zero_point=zero)
     assert found["weight_zero_point"] == bytes.fromhex("fb")  # 3 - 8
-
-
-@pytest.mark.parametrize("bits", range(2, 9))
-def test_words_come_back(bits: int) -> None:
-    codes = np.random.default_rng(bits).integers(0, 2**bits, (5, 77)).astype(np.uint8)
-    words = pack_words(codes, bits)
-    assert words.shape == (5, -(-77 * bits // 32))
-    np.testing.assert_array_equal(unpack_words(words, bits, 77), codes)
 
 
 def test_eight_bits_beside_int8_inputs_are_signed_bytes() -> None:

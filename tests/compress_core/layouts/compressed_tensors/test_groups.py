@@ -10,12 +10,7 @@ import pytest
 from compress_core.errors import FormatError
 from compress_core.layouts._served.undecoded import NotDecodedError
 from compress_core.layouts.compressed_tensors.arguments import Arguments
-from compress_core.layouts.compressed_tensors.groups import (
-    Groups,
-    beyond,
-    quantization_of,
-    without_quantization,
-)
+from compress_core.layouts.compressed_tensors.groups import Groups, beyond, quantization_of
 from compress_core.layouts.compressed_tensors.inputs import inputs_of
 from compress_core.layouts.compressed_tensors.patterns import Names
 
@@ -159,7 +154,6 @@ def test_which_configs_are_ours() -> None:
     for other in others:
         assert quantization_of(other) is None
     assert quantization_of({"quantization_config": {"quant_method": "gptq"}}) is None
-    assert without_quantization({"a": 1, "quantization_config": own}) == {"a": 1}
 
 
 def test_what_is_beyond_decoding_is_named() -> None:

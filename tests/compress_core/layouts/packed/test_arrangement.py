@@ -82,8 +82,8 @@ def test_the_smallest_arrangement_is_chosen(
     info, form = info_of(64, 128), form_of(structure, kept)
     chosen = arrangement(info, form)
     assert type(chosen) is kind
-    costs = [one.nbytes(info, None) for one in candidates(info, form)]
-    assert chosen.nbytes(info, None) == min(costs)
+    costs = [one.nbytes(info.name, "F32", None) for one in candidates(info, form)]
+    assert chosen.nbytes(info.name, "F32", None) == min(costs)
 
 
 def test_signs_have_no_zero_so_pruned_ones_always_have_an_index() -> None:
@@ -180,9 +180,9 @@ def test_a_count_that_is_not_known_yet_gives_an_upper_bound(
 ) -> None:
     info = info_of(rows, columns)
     form = form_of(structure, data.draw(st.integers(0, rows * columns)), scheme)
-    cost = arrangement(info, form).nbytes(info, scheme.bits if scheme else None)
+    cost = arrangement(info, form).nbytes(info.name, "F32", scheme.bits if scheme else None)
     bound = arrangement(info, replace(form, kept=None))
-    assert cost <= bound.nbytes(info, scheme.bits if scheme else None)
+    assert cost <= bound.nbytes(info.name, "F32", scheme.bits if scheme else None)
 
 
 SHAPES = [(9, 13), (8, 16), (1, 7), (5, 1)]

@@ -25,6 +25,7 @@ from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
 from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nf4 import Nf4
+from compress_core.schemes.nf4_double import Nf4Double
 from compress_core.schemes.nvfp4 import Nvfp4
 from compress_core.schemes.ternary import Ternary
 
@@ -44,6 +45,7 @@ SCHEMES: list[Scheme | None] = [
     Ternary(bits=2, group_size="channel"),
     Fp8(bits=8, group_size=16, scale_dtype="F16"),
     Nf4(bits=4, group_size=16),
+    Nf4Double(bits=4, group_size=16),
     Mxfp4(bits=4, group_size=8),
     Nvfp4(bits=4, group_size=16),
 ]
@@ -252,9 +254,7 @@ def test_a_scale_or_mean_that_is_not_finite_is_an_error(
 ) -> None:
     one = fixed(example, "row", scheme)
     whole = store(Packed(), one.tiles(64), one.form)
-    for name in ("scale", "mean", "global_scale"):
-        if f"w.{name}" not in whole:
-            continue
+    for name in (name for name, kind in scheme.parameters().items() if kind.dtype):
         code, array = whole[f"w.{name}"]
         damaged = array.copy()
         half = 0x7E00 if np.isnan(bad) else 0x7C00

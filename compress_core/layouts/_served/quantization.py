@@ -1,0 +1,21 @@
+"""Where ``config.json`` says what codes are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+KEYS = ("quantization_config", "compression_config")
+"""Where a config may describe a quantization."""
+
+
+def without_quantization(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``config.json`` of the same model in plain weights."""
+    return {key: value for key, value in config.items() if key not in KEYS}
+
+
+def method_of(config: Mapping[str, Any] | None) -> str | None:
+    """The ``quant_method`` that a ``config.json`` names; ``None``: it names none."""
+    found = (config or {}).get("quantization_config")
+    method = found.get("quant_method") if isinstance(found, Mapping) else None
+    return method if isinstance(method, str) else None
