@@ -16,6 +16,7 @@ ARRAY = ctypes.c_void_p
 COUNT = ctypes.c_ssize_t
 INT = ctypes.c_int
 FLOAT = ctypes.c_float
+KEY = ctypes.c_uint64
 
 DTYPES = {"F32": 0, "F16": 1, "BF16": 2, "F8_E4M3": 3, "F8_E5M2": 4}
 """Dtypes in ``common.h``."""

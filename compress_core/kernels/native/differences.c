@@ -8,11 +8,6 @@ typedef struct {
     const float *table;
 } numbers_t;
 
-typedef struct {
-    double error_square, reference_square, largest;
-    int64_t same, zeros_a, zeros_b;
-} measured_t;
-
 /* FOLDS numbers from element `first` on, as floats. */
 INLINE void load(numbers_t from, int dtype, ptrdiff_t first, float *values) {
     const uint16_t *shorts = (const uint16_t *)from.raw + first;
@@ -43,12 +38,14 @@ INLINE void add_squares(const float *values, double *sums) {
     for (int i = 0; i < FOLDS; i++) sums[i] += (double)values[i] * (double)values[i];
 }
 
-INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t count,
-                    measured_t *found) {
+/* sums: squares of errors, of references, and the largest error; counts: elements without one, and
+ * zeros of both. */
+INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t count, double *sums,
+                    int64_t *counts) {
     double errors[FOLDS] = {0}, references[FOLDS] = {0};
     uint32_t largest = 0; /* of bits: NaN is larger than all */
     const ptrdiff_t filler = -count & (FOLDS - 1);
-    *found = (measured_t){.same = -filler, .zeros_a = -filler, .zeros_b = -filler};
+    int64_t same = -filler, zeros_a = -filler, zeros_b = -filler;
     for (ptrdiff_t first = 0; first < count; first += FOLDS) {
         float before[FOLDS], after[FOLDS];
         if (count - first >= FOLDS) {
@@ -58,10 +55,10 @@ INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t coun
             load_rest(a, of_a, first, count - first, before);
             load_rest(b, of_b, first, count - first, after);
         }
-        found->zeros_a += count_zeros(before);
-        found->zeros_b += count_zeros(after);
+        zeros_a += count_zeros(before);
+        zeros_b += count_zeros(after);
         for (int i = 0; i < FOLDS; i++) after[i] = before[i] - after[i];
-        found->same += count_zeros(after);
+        same += count_zeros(after);
         for (int i = 0; i < FOLDS; i++) {
             const uint32_t bits = magnitude_bits(after[i]);
             largest = bits > largest ? bits : largest;
@@ -69,19 +66,23 @@ INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t coun
         add_squares(after, errors);
         add_squares(before, references);
     }
-    found->error_square = folded(errors);
-    found->reference_square = folded(references);
-    found->largest = bits_to_float(largest);
+    sums[0] = folded(errors);
+    sums[1] = folded(references);
+    sums[2] = bits_to_float(largest);
+    counts[0] = same;
+    counts[1] = zeros_a;
+    counts[2] = zeros_b;
 }
 
 /* tables: of dtypes of 8 bits, else NULL. Pairs that files have often are compiled on their own. */
 KERNEL int modelopt_measure(const void *raw_a, int of_a, const float *table_a, const void *raw_b,
-                            int of_b, const float *table_b, ptrdiff_t count, measured_t *found) {
+                            int of_b, const float *table_b, ptrdiff_t count, double *sums,
+                            int64_t *counts) {
     const numbers_t a = {raw_a, table_a}, b = {raw_b, table_b};
-    if (of_a == BF16 && of_b == BF16) measure(a, BF16, b, BF16, count, found);
-    else if (of_a == F16 && of_b == F16) measure(a, F16, b, F16, count, found);
-    else if (of_a == F32 && of_b == F32) measure(a, F32, b, F32, count, found);
-    else measure(a, of_a, b, of_b, count, found);
+    if (of_a == BF16 && of_b == BF16) measure(a, BF16, b, BF16, count, sums, counts);
+    else if (of_a == F16 && of_b == F16) measure(a, F16, b, F16, count, sums, counts);
+    else if (of_a == F32 && of_b == F32) measure(a, F32, b, F32, count, sums, counts);
+    else measure(a, of_a, b, of_b, count, sums, counts);
     return 0;
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
@@ -17,26 +16,9 @@ _OF_BYTES = -1
 """A dtype that is none of the others: its numbers come from a table."""
 
 
-class _Measured(ctypes.Structure):
-    _fields_ = (
-        ("error_square", ctypes.c_double),
-        ("reference_square", ctypes.c_double),
-        ("max_abs", ctypes.c_double),
-        ("same", ctypes.c_int64),
-        ("zeros_a", ctypes.c_int64),
-        ("zeros_b", ctypes.c_int64),
-    )
-
-
 _NUMBERS = (ARRAY, INT, ARRAY)
-_measure = function("modelopt_measure", *_NUMBERS, *_NUMBERS, COUNT, ctypes.POINTER(_Measured))
-_weigh = function(
-    "modelopt_weigh",
-    *_NUMBERS,
-    COUNT,
-    ctypes.POINTER(ctypes.c_double),
-    ctypes.POINTER(ctypes.c_int64),
-)
+_measure = function("modelopt_measure", *_NUMBERS, *_NUMBERS, COUNT, ARRAY, ARRAY)
+_weigh = function("modelopt_weigh", *_NUMBERS, COUNT, ARRAY, ARRAY)
 
 
 def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measured:
@@ -45,9 +27,11 @@ def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measur
         other: Measured = SPECIFICATIONS["differences.measured"](a, b, codes)
         return other
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    found = _Measured()
-    _measure(*_numbers(a, codes[0]), *_numbers(b, codes[1]), a.size, ctypes.byref(found))
-    return Measured(*(getattr(found, name) for name, _ in _Measured._fields_))
+    sums, counts = np.empty(3, np.float64), np.empty(3, np.int64)
+    numbers = *_numbers(a, codes[0]), *_numbers(b, codes[1])
+    _measure(*numbers, a.size, address(sums), address(counts))
+    error_square, reference_square, largest = sums.tolist()
+    return Measured(error_square, reference_square, largest, *counts.tolist())
 
 
 def weight(a: NDArray[Any], code: str) -> tuple[float, int]:
@@ -56,9 +40,9 @@ def weight(a: NDArray[Any], code: str) -> tuple[float, int]:
         other: tuple[float, int] = SPECIFICATIONS["differences.weight"](a, code)
         return other
     a = np.ascontiguousarray(a)
-    square, zeros = ctypes.c_double(), ctypes.c_int64()
-    _weigh(*_numbers(a, code), a.size, ctypes.byref(square), ctypes.byref(zeros))
-    return square.value, zeros.value
+    square, zeros = np.empty(1, np.float64), np.empty(1, np.int64)
+    _weigh(*_numbers(a, code), a.size, address(square), address(zeros))
+    return float(square[0]), int(zeros[0])
 
 
 def _numbers(raw: NDArray[Any], code: str) -> tuple[int | None, int, int | None]:

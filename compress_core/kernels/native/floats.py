@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ _NARROW = {
     "F8_E5M2": (np.uint8, function("modelopt_narrow_e5m2", ARRAY, COUNT, ARRAY)),
 }
 
-_REACHES = (ARRAY, COUNT, INT, ctypes.POINTER(ctypes.c_int))
+_REACHES = (ARRAY, COUNT, INT, ARRAY)
 _INFINITY = {
     "BF16": (0x7F80, function("modelopt_reaches_16", *_REACHES)),
     "F16": (0x7C00, function("modelopt_reaches_16", *_REACHES)),
@@ -38,9 +37,9 @@ def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
     if code not in _INFINITY:
         return bool(SPECIFICATIONS["floats.has_nonfinite"](raw, code))
     infinity, reaches = _INFINITY[code]
-    raw, found = np.ascontiguousarray(raw), ctypes.c_int()
-    reaches(address(raw), raw.size, infinity, ctypes.byref(found))
-    return bool(found.value)
+    raw, found = np.ascontiguousarray(raw), np.zeros(1, np.intc)
+    reaches(address(raw), raw.size, infinity, address(found))
+    return bool(found[0])
 
 
 def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.kernels.native.calls import ARRAY, COUNT, INT, address, function
+from compress_core.kernels.native.calls import ARRAY, COUNT, INT, KEY, address, function
 from compress_core.kernels.twins import SPECIFICATIONS
-
-_KEY = ctypes.c_uint64
 
 
 def _of_keys(name: str, *arguments: Any) -> dict[int, Callable[..., None]]:
@@ -20,10 +17,10 @@ def _of_keys(name: str, *arguments: Any) -> dict[int, Callable[..., None]]:
     return {size: function(f"modelopt_{name}_{8 * size}", *arguments) for size in (2, 4, 8)}
 
 
-_below = _of_keys("below", ARRAY, COUNT, _KEY, COUNT, ARRAY)
+_below = _of_keys("below", ARRAY, COUNT, KEY, COUNT, ARRAY)
 _smallest = _of_keys("smallest", ARRAY, COUNT, COUNT, COUNT, ARRAY)
 _of_groups = _of_keys("of_groups", ARRAY, COUNT, INT, INT, ARRAY)
-_histogram = _of_keys("histogram", ARRAY, COUNT, INT, _KEY, ARRAY)
+_histogram = _of_keys("histogram", ARRAY, COUNT, INT, KEY, ARRAY)
 
 
 def below(keys: NDArray[Any], bound: int, skipped: int) -> NDArray[np.bool_]:
