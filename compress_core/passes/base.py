@@ -118,10 +118,7 @@ class Pass(Configured, ABC):
 
     @property
     def gram_matrices(self) -> int:
-        """How many matrices of the size of a Gram matrix it holds at once; 0: it needs none.
-
-        Such a pass needs no survey.
-        """
+        """How many matrices of the size of a Gram matrix it holds at once; 0: it needs none."""
         return 0
 
     @property

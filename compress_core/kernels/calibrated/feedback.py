@@ -42,7 +42,7 @@ def decide_in_order(weights: Floats, factor: Floats, columns: Columns) -> Floats
     :param factor: R, (columns, columns).
     """
     work = np.ascontiguousarray(weights.T)
-    errors = np.zeros_like(work)
+    errors, found = np.zeros_like(work), np.empty_like(work)
     size, step = len(work), max(BLOCK // columns.span, 1) * columns.span
     diagonal = factor.diagonal()
     for start in range(0, size, step):
@@ -58,5 +58,6 @@ def decide_in_order(weights: Floats, factor: Floats, columns: Columns) -> Floats
             for at in range(first, last):
                 near = errors[start + first : start + at]
                 aim = base[at] + own[at, first:at] @ near
-                errors[start + at] = work[start + at] - columns.decide(start + at, aim)
-    return np.ascontiguousarray((work - errors).T)
+                found[start + at] = columns.decide(start + at, aim)
+                errors[start + at] = work[start + at] - found[start + at]
+    return np.ascontiguousarray(found.T)

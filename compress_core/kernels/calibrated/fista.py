@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from compress_core.kernels.calibrated.power import largest_eigenvalue
 from compress_core.kernels.calibrated.problem import Floats, Problem, Pruned, without
 from compress_core.kernels.calibrated.refit import refit
 
@@ -21,7 +22,7 @@ def fista(problem: Problem, gram: Floats) -> Pruned:
     :param gram: the damped Gram matrix.
     """
     target = problem.weights @ gram
-    step = np.float32(1) / _largest_eigenvalue(gram)
+    step = np.float32(1) / largest_eigenvalue(gram)
     enough = problem.columns - problem.choice.count(problem.columns)
     low = np.zeros((len(target), 1), dtype=np.float32)
     high = np.abs(target).max(axis=1, initial=0, keepdims=True)
@@ -52,14 +53,3 @@ def _minimum(
         last, pace = pace, (1 + np.sqrt(1 + 4 * pace * pace)) / 2
         ahead = found + np.float32((last - 1) / pace) * (found - before)
     return found, moved
-
-
-def _largest_eigenvalue(gram: Floats) -> np.float32:
-    """A little above the largest eigenvalue, by the power method."""
-    vector = np.ones(len(gram), dtype=np.float32)
-    norm = np.float32(1)
-    for _ in range(30):
-        vector = gram @ vector
-        norm = np.float32(np.sqrt(np.sum(np.square(vector, dtype=np.float64))))
-        vector /= norm
-    return np.float32(1.05) * norm
