@@ -137,27 +137,24 @@ def observe(tile: Tile) -> Moments:
     the order of :mod:`compress_core.kernels.sums` over each grain. Elements that are NaN or
     infinite are in no sum of a tensor that was cast; any other has no finite sum then.
     """
-    import numpy as np
+    from compress_core.kernels.differences import finite_alone, measured
 
-    from compress_core.kernels import floats
-    from compress_core.kernels.sums import square_sum
-
-    code, to = tile.info.dtype.code, tile.dtype.code
-    stored = tile.stored()
-    errors, references, largest = [], [], 0.0
-    for first in tile.grains():
-        before = floats.native(tile.raw[first : first + tile.grain], code)
-        with np.errstate(over="ignore", invalid="ignore"):  # as in `square_sum`
-            difference = before - floats.native(stored[first : first + tile.grain], to)
-        reference = square_sum(before)
-        if not math.isfinite(reference) and tile.plain is not tile.raw:
-            known = np.isfinite(before)
-            difference[~known] = 0
-            reference = square_sum(np.where(known, before, before.dtype.type(0)))
-        errors.append(square_sum(difference))
-        references.append(reference)
-        largest = max(largest, float(np.abs(difference).max(initial=0.0)))
-    return Moments(tuple(errors), tuple(references), largest, floats.count_zeros(stored))
+    codes, stored = (tile.info.dtype.code, tile.dtype.code), tile.stored()
+    pieces = [slice(first, first + tile.grain) for first in tile.grains()]
+    grains = [measured(tile.raw[rows], stored[rows], codes) for rows in pieces]
+    if tile.plain is not tile.raw:
+        grains = [
+            one
+            if math.isfinite(one.reference_square)
+            else finite_alone(tile.raw[rows], stored[rows], codes, one)
+            for one, rows in zip(grains, pieces, strict=True)
+        ]
+    return Moments(
+        tuple(grain.error_square for grain in grains),
+        tuple(grain.reference_square for grain in grains),
+        max((0.0, *(grain.max_abs for grain in grains))),
+        sum(grain.zeros_b for grain in grains),
+    )
 
 
 def observe_outputs(tile: Tile, rows: Callable[[int, int], NDArray[np.float32]]) -> OutputSquares:
@@ -193,10 +190,10 @@ def observe_outputs(tile: Tile, rows: Callable[[int, int], NDArray[np.float32]])
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:
     """What elements that nobody changed add: no error, but weight and zeros. ``raw`` is flat."""
-    from compress_core.kernels import floats
-    from compress_core.kernels.sums import square_sum
+    from compress_core.kernels.differences import weight
 
     # NaN and infinity of kept tensors end up in the sum, which says so
-    grains = (raw[first : first + KEPT_GRAIN] for first in range(0, raw.size, KEPT_GRAIN))
-    squares = tuple(square_sum(floats.native(grain, code)) for grain in grains)
-    return Moments((0.0,) * len(squares), squares, 0.0, floats.count_zeros(raw))
+    firsts = range(0, raw.size, KEPT_GRAIN)
+    found = [weight(raw[first : first + KEPT_GRAIN], code) for first in firsts]
+    squares = tuple(square for square, _ in found)
+    return Moments((0.0,) * len(squares), squares, 0.0, sum(zeros for _, zeros in found))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.dtypes import DType
-from compress_core.kernels import casting, floats
+from compress_core.kernels import casting, floats, masks
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Tile:
             return self._narrowed()
         if self.mask is None:
             return plain
-        return np.where(self.mask, plain.dtype.type(0), plain)
+        return masks.zeroed(plain, self.mask)
 
     def _narrowed(self) -> NDArray[Any]:
         code = self.dtype.code

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.kernels.twins import twin
+
 
 def row_bytes(columns: int, bits: int) -> int:
     """Bytes of one row of ``columns`` codes."""
     return (columns * bits + 7) // 8
 
 
+@twin
 def pack(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     """Rows of codes as rows of bytes: (rows, columns) → (rows, ``row_bytes``).
 
@@ -52,6 +55,7 @@ def _pack_wide(codes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     return np.packbits(places, axis=1, bitorder="little")
 
 
+@twin
 def unpack(stream: NDArray[np.uint8], bits: int, columns: int) -> NDArray[Any]:
     """The inverse of :func:`pack`, as uint8 or (above 8 bits) uint16; shape (rows, columns)."""
     rows = stream.shape[0]

@@ -1,4 +1,4 @@
-"""Number formats of 4 bits that are a table of values: NF4 and E2M1."""
+"""Number formats that are a table of values: NF4, E2M1, and −1, 0, 1."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ NF4 = np.array(
 NF4_ZERO = 7
 """The code of 0 in :data:`NF4`."""
 
-# as bitsandbytes computes them: in float32
-_NF4_BOUNDS = (NF4[1:] + NF4[:-1]) / np.float32(2)
+NF4_BOUNDS = (NF4[1:] + NF4[:-1]) / np.float32(2)
+"""The middles between neighbours, as bitsandbytes computes them: in float32."""
 
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 """Magnitudes of the codes 0 … 7 of FP4 (OCP Microscaling Formats 1.0, 5.3.3); bit 3 is the sign."""
@@ -50,7 +50,7 @@ _E2M1_ABOVE = (0.75, 1.75, 3.5)
 def nf4_codes(units: Floats) -> NDArray[np.uint8]:
     """Codes of the nearest values of :data:`NF4`; the lower one where two are as near."""
     codes = np.zeros(units.shape, np.uint8)
-    for bound in _NF4_BOUNDS:
+    for bound in NF4_BOUNDS:
         codes += units > bound
     return codes
 
@@ -78,3 +78,13 @@ def e2m1_codes(steps: Floats) -> NDArray[np.uint8]:
 def e2m1_values(codes: NDArray[np.uint8]) -> Floats:
     """Values of codes; only the low four bits count."""
     return np.take(_E2M1_VALUES, codes & np.uint8(15))
+
+
+def ternary_codes(steps: Floats) -> NDArray[np.uint8]:
+    """Codes 0, 1, 2 of the nearest of −1, 0, 1; half to even."""
+    return (np.clip(np.rint(steps), -1, 1) + np.float32(1)).astype(np.uint8)
+
+
+def ternary_values(codes: NDArray[np.uint8]) -> Floats:
+    """Values of codes: −1, 0, 1, and what follows for codes that are none of the three."""
+    return codes.astype(np.float32) - np.float32(1)

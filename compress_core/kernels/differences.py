@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.kernels.floats import count_zeros, native
 from compress_core.kernels.sums import square_sum
+from compress_core.kernels.twins import twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +51,107 @@ class Distance:
         )
 
 
+class Measured(NamedTuple):
+    """What one look at a grain of two arrays A and B of floats tells.
+
+    :ivar error_square: Σ(a−b)²; ``reference_square``: Σa²; ``max_abs``: the largest |a−b|. NaN or
+        infinite where an element is.
+    :ivar same: elements without a difference.
+    :ivar zeros_a: elements that are zero in A; ``zeros_b``: in B.
+    """
+
+    error_square: float
+    reference_square: float
+    max_abs: float
+    same: int
+    zeros_a: int
+    zeros_b: int
+
+
+@twin
+def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measured:
+    """What sets two arrays of as many floats apart, in storage dtypes, A's and B's.
+
+    The difference is taken in float32 (with F64 on one side: in float64), squares and sums in
+    float64 and in the order of :mod:`compress_core.kernels.sums`.
+    """
+    a, b = native(a, codes[0]), native(b, codes[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = a - b
+    return Measured(
+        error_square=square_sum(difference),
+        reference_square=square_sum(a),
+        max_abs=float(np.abs(difference).max(initial=0.0)),
+        same=count_zeros(difference),
+        zeros_a=count_zeros(a),
+        zeros_b=count_zeros(b),
+    )
+
+
+def finite_alone(
+    a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], found: Measured
+) -> Measured:
+    """``found``, without the elements that are not finite in A."""
+    a, b = native(a, codes[0]), native(b, codes[1])
+    known = np.isfinite(a)
+    numbers = (np.where(known, one, one.dtype.type(0)) for one in (a, b))
+    wide = ("F64" if codes[0] == "F64" else "F32", "F64" if codes[1] == "F64" else "F32")
+    return measured(*numbers, wide)._replace(
+        same=found.same, zeros_a=found.zeros_a, zeros_b=found.zeros_b
+    )
+
+
+@twin
+def weight(a: NDArray[Any], code: str) -> tuple[float, int]:
+    """Σa² of one grain of floats, in the order of :mod:`compress_core.kernels.sums`, and how many
+    of them are zero.
+    """
+    values = native(a, code)
+    return square_sum(values), count_zeros(values)
+
+
 def between_floats(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Distance:
     """The distance of one grain of floats in storage dtypes, A's and B's.
 
     As in a report, the difference is taken in float32 (with F64 on one side: in float64), squares
     and sums in float64 and in the order of :mod:`compress_core.kernels.sums`.
     """
-    a, b = native(a, codes[0]), native(b, codes[1])
-    zeros_a, zeros_b = count_zeros(a), count_zeros(b)
-    with np.errstate(over="ignore", invalid="ignore"):  # NaN and overflow are looked for below
-        difference = a - b
-    largest = float(np.abs(difference).max(initial=0.0))
-    if np.isfinite(largest):
+    found = measured(a, b, codes)
+    if np.isfinite(found.max_abs):
         # no two numbers are so near that they have no difference: IEEE 754 underflows gradually
-        differing, nonfinite = difference.size - count_zeros(difference), 0
-    else:
-        unlike, finite = unequal(a, b), np.isfinite(a) & np.isfinite(b)
-        differing, nonfinite = _count(unlike), _count(unlike & ~finite)
-        a, b = np.where(finite, a, 0), np.where(finite, b, 0)
-        with np.errstate(over="ignore"):
-            difference = a.astype(np.float64) - b
-        largest = float(np.abs(difference).max())
+        return Distance(
+            error_squares=(found.error_square,),
+            reference_squares=(found.reference_square,),
+            max_abs=found.max_abs,
+            differing=a.size - found.same,
+            zeros_a=found.zeros_a,
+            zeros_b=found.zeros_b,
+        )
+    return _between_finite(native(a, codes[0]), native(b, codes[1]), found)
+
+
+def _between_finite(a: NDArray[Any], b: NDArray[Any], found: Measured) -> Distance:
+    """The distance where some elements are not finite, or too far apart for float32."""
+    unlike, finite = unequal(a, b), np.isfinite(a) & np.isfinite(b)
+    a, b = np.where(finite, a, 0), np.where(finite, b, 0)
+    with np.errstate(over="ignore"):
+        difference = a.astype(np.float64) - b
     return Distance(
         error_squares=(square_sum(difference),),
         reference_squares=(square_sum(a),),
-        max_abs=largest,
-        differing=differing,
-        nonfinite=nonfinite,
-        zeros_a=zeros_a,
-        zeros_b=zeros_b,
+        max_abs=float(np.abs(difference).max()),
+        differing=_count(unlike),
+        nonfinite=_count(unlike & ~finite),
+        zeros_a=found.zeros_a,
+        zeros_b=found.zeros_b,
     )
 
 
 def between_same(a: NDArray[Any], code: str) -> Distance:
     """The distance of one grain of floats to itself: none, but it has its weight in a total."""
-    values = native(a, code)
-    square = square_sum(values)
+    square, _ = weight(a, code)
     if not np.isfinite(square):
+        values = native(a, code)
         square = square_sum(np.where(np.isfinite(values), values, 0))
     return Distance(error_squares=(0.0,), reference_squares=(square,))
 

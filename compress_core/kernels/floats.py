@@ -12,28 +12,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.kernels.twins import twin
+
 F32_MAX = np.finfo(np.float32).max
 BF16_MAX = np.uint32(0x7F7F0000).view(np.float32)
 F16_MAX = np.float32(65504.0)
 
-_FP8 = {
+FP8 = {
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
     "F8_E8M0": "float8_e8m0fnu",
     "F8_E4M3FNUZ": "float8_e4m3fnuz",
     "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }
+"""Formats of 8 bits → their dtypes in ml_dtypes."""
 
 
 @cache
-def _fp8_values(code: str) -> NDArray[np.float32]:
+def fp8_values(code: str) -> NDArray[np.float32]:
+    """What each of the 256 patterns of an 8-bit format stands for."""
     import ml_dtypes
 
     patterns = np.arange(256, dtype=np.uint8)
-    values: NDArray[np.float32] = patterns.view(getattr(ml_dtypes, _FP8[code])).astype(np.float32)
+    values: NDArray[np.float32] = patterns.view(getattr(ml_dtypes, FP8[code])).astype(np.float32)
     return values
 
 
+@twin
 def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
     """Values of ``raw`` as a new float32 array; exact for every format but F64, which is rounded.
 
@@ -45,8 +50,8 @@ def widen(raw: NDArray[Any], code: str) -> NDArray[np.float32]:
         return wide.view(np.float32)
     if code == "F16":
         return raw.view(np.float16).astype(np.float32)
-    if code in _FP8:
-        values: NDArray[np.float32] = _fp8_values(code)[raw]
+    if code in FP8:
+        values: NDArray[np.float32] = fp8_values(code)[raw]
         return values
     with np.errstate(over="ignore"):
         rounded: NDArray[np.float32] = raw.astype(np.float32)
@@ -60,6 +65,7 @@ def native(raw: NDArray[Any], code: str) -> NDArray[Any]:
     return raw if code in ("F32", "F64") else widen(raw, code)
 
 
+@twin
 def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
     """``values`` rounded once, half to even, to the storage dtype of ``code``.
 
@@ -70,7 +76,7 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
         return to_bf16(np.clip(values, -BF16_MAX, BF16_MAX))
     if code == "F16":
         return np.clip(values, -F16_MAX, F16_MAX).astype(np.float16).view(np.uint16)
-    if code in _FP8:
+    if code in FP8:
         return _to_fp8(values, code)
     clipped = np.clip(values, -F32_MAX, F32_MAX)
     if code != "F64":
@@ -82,9 +88,9 @@ def narrow(values: NDArray[np.float32], code: str) -> NDArray[Any]:
 def _to_fp8(values: NDArray[np.float32], code: str) -> NDArray[np.uint8]:
     import ml_dtypes
 
-    numbers = _fp8_values(code)[np.isfinite(_fp8_values(code))]
+    numbers = fp8_values(code)[np.isfinite(fp8_values(code))]
     clipped = np.clip(values, numbers.min(), numbers.max())
-    return np.ascontiguousarray(clipped.astype(getattr(ml_dtypes, _FP8[code]))).view(np.uint8)
+    return np.ascontiguousarray(clipped.astype(getattr(ml_dtypes, FP8[code]))).view(np.uint8)
 
 
 def to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -102,6 +108,7 @@ def to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return narrowed
 
 
+@twin
 def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
     """Whether any element is NaN, infinite, or (F64) beyond the range of float32."""
     if raw.size == 0:
@@ -110,8 +117,8 @@ def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
         return bool((raw & np.uint16(0x7FFF)).max() >= 0x7F80)
     if code == "F16":
         return bool((raw & np.uint16(0x7FFF)).max() >= 0x7C00)
-    if code in _FP8:
-        return not bool(np.isfinite(_fp8_values(code))[raw].all())
+    if code in FP8:
+        return not bool(np.isfinite(fp8_values(code))[raw].all())
     # a comparison with NaN is false, so that one maximum finds NaN too
     return not bool(np.abs(raw).max() <= F32_MAX)
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.kernels.twins import twin
+
 
 def grouped(values: NDArray[Any], width: int) -> NDArray[Any]:
     """(rows, columns) → (rows, groups, width); a ragged last group is filled up with zeros."""
@@ -30,11 +32,21 @@ def spread(parameter: NDArray[Any], width: int, columns: int) -> NDArray[Any]:
     return np.repeat(parameter, width, axis=1)[:, :columns]
 
 
+@twin
 def largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """The largest magnitude of each group: (rows, groups, width) → (rows, groups)."""
     # the magnitude of −0 is 0
     found = np.maximum(values.max(axis=2, initial=0), -values.min(axis=2, initial=0))
     return np.asarray(np.abs(found), np.float32)
+
+
+@twin
+def extremes(
+    values: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The smallest and the largest of each group and 0: (rows, groups, width) → (rows, groups)."""
+    low, high = values.min(axis=2, initial=0), values.max(axis=2, initial=0)
+    return low + np.float32(0), high + np.float32(0)  # no −0
 
 
 def deviations(

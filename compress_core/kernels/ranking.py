@@ -7,7 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_core.kernels.twins import twin
 
+
+@twin
+def below(keys: NDArray[Any], bound: int, skipped: int) -> NDArray[np.bool_]:
+    """A mask of the keys below ``bound`` and of those equal to it, but for the first ``skipped``
+    of these in row-major order.
+    """
+    taken: NDArray[np.bool_] = keys.reshape(-1) <= keys.dtype.type(bound)
+    if skipped > 0:
+        ties = np.flatnonzero(keys == keys.dtype.type(bound))[:skipped]
+        taken[ties] = False
+    return taken.reshape(keys.shape)
+
+
+@twin
 def smallest(keys: NDArray[Any], k: int) -> NDArray[np.bool_]:
     """For every row of ``keys`` (rows, n): a mask of its ``k`` smallest.
 
@@ -34,14 +49,20 @@ def smallest_of_groups(keys: NDArray[Any], kept: int, width: int) -> NDArray[np.
     whole = columns - columns % width
     mask = np.empty((rows, columns), dtype=np.bool_)
     groups = keys[:, :whole].reshape(rows, whole // width, width)
-    mask[:, :whole] = _groups(groups, width - kept).reshape(rows, whole)
+    mask[:, :whole] = of_groups(groups, width - kept).reshape(rows, whole)
     rest = columns - whole
     if rest:
-        mask[:, whole:] = _groups(keys[:, whole:].reshape(rows, 1, rest), max(rest - kept, 0))[:, 0]
+        mask[:, whole:] = of_groups(keys[:, whole:].reshape(rows, 1, rest), max(rest - kept, 0))[
+            :, 0
+        ]
     return mask
 
 
-def _groups(keys: NDArray[Any], k: int) -> NDArray[np.bool_]:
+@twin
+def of_groups(keys: NDArray[Any], k: int) -> NDArray[np.bool_]:
+    """The ``k`` smallest of each group: (rows, groups, width) → a mask. Ties as in
+    :func:`smallest`.
+    """
     width = keys.shape[2]
     if k <= 0 or k >= width:
         return np.full(keys.shape, k > 0, dtype=np.bool_)
@@ -58,6 +79,7 @@ def _groups(keys: NDArray[Any], k: int) -> NDArray[np.bool_]:
     return np.moveaxis(before < k, 0, 2)
 
 
+@twin
 def digit_histogram(keys: NDArray[Any], width: int, prefix: int, known: int) -> NDArray[np.int64]:
     """Histogram of the next 16 bits of those keys whose top ``known`` bits equal ``prefix``."""
     if known:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.scaled import Number
+
 LARGEST: Mapping[str, float] = {"e4m3": 448.0, "e5m2": 57344.0}
 
 
@@ -41,17 +43,12 @@ class Bytes(Scaled):
         return found | {"scale": stored_scale(scale, dtype, of_zero=of_zero)}
 
     @property
-    def _dtype(self) -> str:
-        return f"F8_{self._named.upper()}"
+    def number(self) -> Number:
+        return "F8_E4M3" if self._named == "e4m3" else "F8_E5M2"
 
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.floats import narrow
+    def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
+        from compress_core.kernels.floats import has_nonfinite
 
-        return narrow(units, self._dtype)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.floats import has_nonfinite, widen
-
-        if has_nonfinite(codes, self._dtype):
+        if has_nonfinite(codes, self.number):
             raise FormatError("codes that are NaN or infinite")
-        return widen(codes, self._dtype)
+        return super().decode(codes, parameters)

@@ -10,8 +10,7 @@ from compress_core.schemes._scaled import Scaled
 from compress_core.schemes.base import GroupSize, Wanted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from compress_core.kernels.scaled import Number
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,6 @@ class Fp4(Scaled):
         if self.bits != 4:
             raise FormatError(f"not settings of {self.id} codes: {self!r}")
 
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import e2m1_codes
-
-        return e2m1_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import e2m1_values
-
-        return e2m1_values(codes)
+    @property
+    def number(self) -> Number:
+        return "e2m1"

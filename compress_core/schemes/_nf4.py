@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_core.errors import FormatError
+from compress_core.fitting import Fitting
 from compress_core.schemes._scaled import Scaled
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from compress_core.kernels.scaled import Number
 
 GROUP = 64
 
@@ -40,12 +43,9 @@ class NormalFloat(Scaled):
 
         return np.linspace(WIDEST, NARROWEST, TRIALS, dtype=np.float32)
 
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        from compress_core.kernels.codebooks import nf4_codes
+    @property
+    def number(self) -> Number:
+        return "nf4"
 
-        return nf4_codes(units)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        from compress_core.kernels.codebooks import nf4_values
-
-        return nf4_values(codes)
+    def by_inverse(self, fitting: Fitting) -> bool:
+        return fitting.rule == "bitsandbytes" and not fitting.searches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,6 +13,8 @@ from compress_core.schemes.base import Parameter, Parameters, Scheme
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from compress_core.kernels.scaled import Number
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,10 @@ class Scaled(Scheme):
     reductions: ClassVar[Mapping[str, Literal["sum", "min", "max"]]] = {"amax": "max"}
     zero_code: ClassVar[int] = 0
 
+    @property
     @abstractmethod
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Codes of the numbers nearest to values in units of their scale."""
-
-    @abstractmethod
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Numbers of codes, in a new array.
-
-        :raises FormatError: a code that stands for no number.
-        """
+    def number(self) -> Number:
+        """The format of the numbers."""
 
     def unit(self, parameters: Parameters) -> NDArray[np.float32]:
         """What a number of 1 stands for: (rows, groups)."""
@@ -66,39 +62,60 @@ class Scaled(Scheme):
 
         return {"amax": largest(values)}
 
-    def in_units(
-        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
-    ) -> NDArray[np.float32]:
-        """Values as multiples of their scale."""
-        quotient: NDArray[np.float32] = values / unit
-        return quotient
+    def by_inverse(self, fitting: Fitting) -> bool:
+        """Whether values are multiplied by the inverse of their unit to get numbers."""
+        return False
+
+    def search(
+        self,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        found: Parameters,
+        fitting: Fitting,
+    ) -> Parameters:
+        import numpy as np
+
+        from compress_core.kernels.scaled import best_unit
+
+        if self.group_size == "tensor" or not len(values):
+            return super().search(values, kept, found, fitting)
+        tried = [found, *(found | changed for changed in self.trials(found, fitting))]
+        flat, width = values.reshape(len(values), -1), values.shape[2]
+        stays = None if kept is None else kept.reshape(flat.shape)
+        units = np.stack([self.unit(one) for one in tried])
+        best = best_unit(flat, stays, width, units, self.number)[None]
+        chosen = {
+            name: np.take_along_axis(np.stack([one[name] for one in tried]), best, axis=0)[0]
+            for name in self._of_groups()
+        }
+        return found | chosen
+
+    def errors(
+        self,
+        values: NDArray[np.float32],
+        kept: NDArray[np.bool_] | None,
+        width: int,
+        fitting: Fitting,
+    ) -> Callable[[Parameters], NDArray[np.float64]]:
+        from compress_core.kernels.scaled import scaled_errors
+
+        return lambda parameters: scaled_errors(
+            values, kept, width, self.unit(parameters), self.number
+        )
 
     def encode(
         self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
     ) -> NDArray[np.uint8]:
-        import numpy as np
+        from compress_core.kernels.scaled import scaled_codes
 
-        from compress_core.kernels.groups import grouped, ungrouped
-
-        columns = values.shape[1]
-        work = grouped(values, self.width(columns))
-        with np.errstate(over="ignore"):
-            units = self.in_units(work, self.unit(parameters)[:, :, None], fitting)
-        return ungrouped(self.nearest(units), columns)
+        width, inverse = self.width(values.shape[1]), self.by_inverse(fitting)
+        return scaled_codes(values, width, self.unit(parameters), self.number, inverse=inverse)
 
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
-        import numpy as np
+        from compress_core.kernels.scaled import scaled_values
 
-        from compress_core.kernels.groups import grouped, ungrouped
-
-        columns = codes.shape[1]
-        unit = self.unit(parameters)
-        values = self.numbers(grouped(codes, self.width(columns)))
-        with np.errstate(over="ignore"):
-            values *= unit[:, :, None]
-        if (unit < 0).any():
-            values += np.float32(0)  # zero times a negative scale is -0.0
-        return ungrouped(values, columns)
+        width = self.width(codes.shape[1])
+        return scaled_values(codes, width, self.unit(parameters), self.number)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np

@@ -112,13 +112,13 @@ class Integer(Scheme):
         kept: NDArray[np.bool_] | None,
         found: Parameters,
     ) -> Parameters:
-        from compress_core.kernels.groups import deviations, largest
+        from compress_core.kernels.groups import deviations, extremes, largest
         from compress_core.kernels.sums import group_sum
 
         if self.rounds == 2 and turn == 0:
             return group_sum(values, kept)
         if not self.symmetric:
-            return {"low": values.min(axis=2, initial=0), "high": values.max(axis=2, initial=0)}
+            return dict(zip(("low", "high"), extremes(values), strict=True))
         if self.center == "mean":
             values = deviations(values, found["mean"], kept)
         return {"amax": largest(values)}
@@ -235,47 +235,32 @@ class Integer(Scheme):
     ) -> NDArray[np.uint8]:
         import numpy as np
 
-        from compress_core.kernels.groups import grouped, ungrouped
+        from compress_core.kernels.integers import integer_codes
 
-        columns = values.shape[1]
-        work = grouped(values, self.width(columns))
-        if "mean" in parameters:
-            work = work - parameters["mean"][:, :, None]
-        with np.errstate(over="ignore"):
-            steps = work / parameters["scale"][:, :, None]
-        half, formula = np.float32(self._half), not fitting.searches
-        if self.symmetric:
-            lowest = 1 - half if formula and fitting.rule == "absmax" else -half
-            np.rint(steps, out=steps)
-            np.clip(steps, lowest, half - 1, out=steps)
-            steps += half
-        elif formula and fitting.rule == "compressed-tensors":
+        width, half, top = self.width(values.shape[1]), self._half, 2**self.bits - 1
+        scale, zero = parameters["scale"], parameters.get("zero_point")
+        formula = not fitting.searches
+        if zero is None:
+            lowest = 1 if formula and fitting.rule == "absmax" else 0
+            mean = parameters.get("mean")
+            return integer_codes(values, width, scale, mean=mean, after=half, low=lowest, high=top)
+        if formula and fitting.rule == "compressed-tensors":
             # the library adds its signed zero point first, which decides ties
-            steps += parameters["zero_point"][:, :, None] - half
-            np.rint(steps, out=steps)
-            np.clip(steps, -half, half - 1, out=steps)
-            steps += half
-        else:
-            np.rint(steps, out=steps)
-            steps += parameters["zero_point"][:, :, None]
-            np.clip(steps, 0, 2**self.bits - 1, out=steps)
-        return ungrouped(steps.astype(np.uint8), columns)
+            signed = zero.astype(np.float32) - half
+            return integer_codes(values, width, scale, before=signed, after=half, low=0, high=top)
+        return integer_codes(values, width, scale, after=zero, low=0, high=top)
 
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
-        import numpy as np
+        from compress_core.kernels.integers import integer_values
 
-        from compress_core.kernels.groups import grouped, ungrouped
-
-        columns = codes.shape[1]
-        values = grouped(codes, self.width(columns)).astype(np.float32)
-        values -= np.float32(self._half) if self.symmetric else parameters["zero_point"][:, :, None]
-        with np.errstate(over="ignore"):
-            values *= parameters["scale"][:, :, None]
-            if "mean" in parameters:
-                values += parameters["mean"][:, :, None]
-            elif (parameters["scale"] < 0).any():
-                values += np.float32(0)  # zero times a negative scale is -0.0
-        return ungrouped(values, columns)
+        zero = self._half if self.symmetric else parameters["zero_point"]
+        return integer_values(
+            codes,
+            self.width(codes.shape[1]),
+            parameters["scale"],
+            zero=zero,
+            mean=parameters.get("mean"),
+        )
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from compress_core.fitting import Fitting
 from compress_core.schemes._nf4 import GROUP, NormalFloat
 from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -65,13 +61,3 @@ class Nf4(NormalFloat):
                 with np.errstate(over="ignore"):
                     scale = found["scale"] * (share * np.float32(sign))
                 yield {"scale": nearest_scale(scale, self.scale_dtype)}
-
-    def in_units(
-        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
-    ) -> NDArray[np.float32]:
-        import numpy as np
-
-        if fitting.rule != "bitsandbytes" or fitting.searches:
-            return super().in_units(values, unit, fitting)
-        product: NDArray[np.float32] = values * (np.float32(1) / unit)
-        return product

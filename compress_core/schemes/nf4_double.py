@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from compress_core.errors import FormatError, UnsupportedError, UsageError
-from compress_core.fitting import Fitting
+from compress_core.fitting import FORMULA, Fitting
 from compress_core.schemes._nf4 import GROUP, NormalFloat
 from compress_core.schemes.base import GroupSize, Parameter, Parameters, Wanted
 
@@ -167,16 +167,18 @@ class Nf4Double(NormalFloat):
             raise FormatError("scales that are NaN or infinite")
         return scales
 
-    def in_units(
-        self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting
-    ) -> NDArray[np.float32]:
+    def encode(
+        self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
+    ) -> NDArray[np.uint8]:
         import numpy as np
 
-        from compress_core.kernels.groups import largest
+        from compress_core.kernels.groups import grouped, largest
+        from compress_core.kernels.scaled import scaled_codes
 
-        if fitting.rule != "bitsandbytes" or fitting.searches:
-            return super().in_units(values, np.where(unit == 0, np.float32(1), unit), fitting)
-        divisor: NDArray[np.float32] = np.maximum(largest(values), np.float32(_LEAST))
-        inverse: NDArray[np.float32] = np.float32(1) / divisor
-        product: NDArray[np.float32] = values * inverse[:, :, None]
-        return product
+        width = self.width(values.shape[1])
+        if self.by_inverse(fitting):
+            unit = np.maximum(largest(grouped(values, width)), np.float32(_LEAST))
+            return scaled_codes(values, width, unit, self.number, inverse=True)
+        unit = self.unit(parameters)
+        unit = np.where(unit == 0, np.float32(1), unit)
+        return scaled_codes(values, width, unit, self.number)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.scaled import Number
+
 THRESHOLD = 0.7
 """Share of the mean magnitude below which a weight counts as zero in the formula."""
 
@@ -116,17 +118,11 @@ class Ternary(Scaled):
         best = np.where(best == 0, found["scale"], nearest_scale(best, self.scale_dtype))
         return best_trial(self.errors(flat, None, width, fitting), found, [{"scale": best}])
 
-    def nearest(self, units: NDArray[np.float32]) -> NDArray[np.uint8]:
-        import numpy as np
+    @property
+    def number(self) -> Number:
+        return "ternary"
 
-        np.rint(units, out=units)
-        np.clip(units, -1, 1, out=units)
-        units += np.float32(1)
-        return units.astype(np.uint8)
-
-    def numbers(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        import numpy as np
-
+    def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
         if codes.max(initial=0) > 2:
             raise FormatError("codes beyond the three of ternary weights")
-        return codes.astype(np.float32) - np.float32(1)
+        return super().decode(codes, parameters)

@@ -10,8 +10,8 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-INTERFACE = 1
-"""Raised with every change of a function in C, so that no older library is called."""
+INTERFACE = 5
+"""Raised with every new or changed function in C, so that no older library is called."""
 
 _NAMES = ("libmodelopt_kernels.so", "libmodelopt_kernels.dylib", "modelopt_kernels.dll")
 

@@ -32,7 +32,11 @@
 /* Small functions become part of every clone, or they would be compiled for the oldest processor. */
 #define INLINE static inline __attribute__((always_inline))
 
-enum dtype { F32 = 0, F16 = 1, BF16 = 2 };
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "files hold the low byte first, and so do these kernels"
+#endif
+
+enum dtype { F32 = 0, F16 = 1, BF16 = 2, F8_E4M3 = 3, F8_E5M2 = 4 };
 
 INLINE float bits_to_float(uint32_t bits) {
     float value;
@@ -45,6 +49,8 @@ INLINE uint32_t float_to_bits(float value) {
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
+
+INLINE uint32_t magnitude_bits(float value) { return float_to_bits(value) & 0x7FFFFFFF; }
 
 /* Half to even, for magnitudes below 2^22. */
 INLINE float round_small(float value) {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,18 +20,13 @@ from compress_core.kernels.search import factors, gap_of
 Floats = NDArray[np.float32]
 
 
-@cache
-def _symmetric() -> Callable[..., int]:
-    tried = (ARRAY, INT, FLOAT)
-    return function("modelopt_symmetric_scale", ARRAY, COUNT, COUNT, *tried, FLOAT, INT, INT, ARRAY)
-
-
-@cache
-def _asymmetric() -> Callable[..., int]:
-    tried = (ARRAY, INT, FLOAT)
-    return function(
-        "modelopt_asymmetric_scale", ARRAY, COUNT, COUNT, *tried, FLOAT, INT, ARRAY, ARRAY
-    )
+_TRIED = (ARRAY, INT, FLOAT)
+_symmetric = function(
+    "modelopt_symmetric_scale", ARRAY, COUNT, COUNT, *_TRIED, FLOAT, INT, INT, ARRAY
+)
+_asymmetric = function(
+    "modelopt_asymmetric_scale", ARRAY, COUNT, COUNT, *_TRIED, FLOAT, INT, ARRAY, ARRAY
+)
 
 
 def symmetric_scale(
@@ -42,7 +34,7 @@ def symmetric_scale(
 ) -> Floats:
     """See :func:`compress_core.kernels.search.symmetric_scale`."""
     values, shares, found = floats(values), factors(bits), np.array(scale, np.float32)
-    _symmetric()(
+    _symmetric(
         address(values),
         *values.shape,
         address(shares),
@@ -62,7 +54,7 @@ def asymmetric_scale(
     """See :func:`compress_core.kernels.search.asymmetric_scale`."""
     values, shares = floats(values), factors(bits)
     found, moved = np.array(scale, np.float32), np.array(zero, np.float32)
-    _asymmetric()(
+    _asymmetric(
         address(values),
         *values.shape,
         address(shares),

@@ -146,8 +146,7 @@ class Scattered(Arrangement):
         return {"mask": Rows(tile.start // high, pack_mask(kept))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
-        kept: NDArray[Any] = array[kept_mask(tile)]
-        return kept
+        return kept_elements(array, tile)
 
 
 class KeptRows(Arrangement):
@@ -228,8 +227,7 @@ class Ranked(Arrangement):
         return {"ranks": Rows(tile.start, packed_ranks(kept_mask(tile), self.runs))}
 
     def compact(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
-        kept: NDArray[Any] = array[kept_mask(tile)]
-        return kept.reshape(len(array), self.grid[1])
+        return kept_elements(array, tile).reshape(len(array), self.grid[1])
 
 
 def kept_mask(tile: Tile) -> NDArray[np.bool_]:
@@ -237,6 +235,13 @@ def kept_mask(tile: Tile) -> NDArray[np.bool_]:
     import numpy as np
 
     return np.ones(tile.raw.shape, dtype=np.bool_) if tile.mask is None else ~tile.mask
+
+
+def kept_elements(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
+    """The elements of (rows, columns) that stay, one after the other."""
+    from compress_core.kernels.masks import compacted
+
+    return array.reshape(-1) if tile.mask is None else compacted(array, tile.mask)
 
 
 def arrangement(info: TensorInfo, form: Form) -> Arrangement:

@@ -102,12 +102,8 @@ class BelowKey(_Selection):
     def chosen(self, tile: Tile) -> NDArray[np.bool_]:
         keys = self.scoring.keys(tile)
         ties = self.ties.get(tile.info.name)
-        if ties is None:
-            return np.asarray(keys <= keys.dtype.type(self.bound))
-        equal = keys == keys.dtype.type(self.bound)
-        rank = np.cumsum(equal.reshape(-1)).reshape(keys.shape)
-        rank += ties.before[tile.start // tile.grain] - 1
-        return np.asarray((keys < keys.dtype.type(self.bound)) | (equal & (rank >= ties.first)))
+        before = 0 if ties is None else ties.first - ties.before[tile.start // tile.grain]
+        return ranking.below(keys, self.bound, max(before, 0))
 
 
 class Narrowing(Survey):

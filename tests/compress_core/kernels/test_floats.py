@@ -37,7 +37,8 @@ def every_pattern(code: str) -> NDArray[Any]:
 def samples(code: str) -> NDArray[Any]:
     """Finite elements of a format, in its storage dtype: all of them, or many of every exponent."""
     if code in ("BF16", "F16"):
-        return ALL_16[np.isfinite(floats.widen(ALL_16, code))]
+        finite: NDArray[np.bool_] = np.isfinite(floats.widen(ALL_16, code))
+        return ALL_16[finite]
     if code == "F32":
         rng = np.random.default_rng(1)
         bits = rng.integers(0, 1 << 32, 50_000, dtype=np.uint64).astype(np.uint32)

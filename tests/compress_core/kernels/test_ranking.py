@@ -54,6 +54,15 @@ def test_any_k_is_taken(k: int) -> None:
     assert ranking.smallest(keys, k).tolist() == [smallest(keys[0].tolist(), k)]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_those_equal_to_a_bound_the_first_stay(dtype: Any) -> None:
+    keys = np.array([[2, 1, 2], [3, 2, 0]], dtype)
+    assert ranking.below(keys, 2, 0).tolist() == [[True, True, True], [False, True, True]]
+    assert ranking.below(keys, 2, 2).tolist() == [[False, True, False], [False, True, True]]
+    assert ranking.below(keys, 2, 9).tolist() == [[False, True, False], [False, False, True]]
+    assert ranking.below(keys.T, 2, 1).tolist() == [[False, False], [True, True], [True, True]]
+
+
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 0)])
 def test_nothing_is_chosen_of_nothing(shape: tuple[int, int]) -> None:
     assert ranking.smallest(np.zeros(shape, np.uint16), 2).shape == shape

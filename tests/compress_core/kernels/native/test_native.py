@@ -33,4 +33,4 @@ def test_a_library_of_another_version_is_none(monkeypatch: pytest.MonkeyPatch) -
 def test_no_function_is_called_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "library", lambda: None)
     with pytest.raises(RuntimeError, match="no native kernels"):
-        function("modelopt_interface")
+        function("modelopt_interface")()
