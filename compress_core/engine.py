@@ -38,6 +38,7 @@ from compress_core.metrics import (
 )
 from compress_core.passes.base import Pass, Settled, Survey, Target
 from compress_core.planning import Plan, TensorPlan, targets_of
+from compress_core.planning.kept_codes import check_codes, keeps_codes
 from compress_core.settings import Progress, Settings
 from compress_core.tensors import Form, TensorInfo
 from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
@@ -357,8 +358,10 @@ class Run:
             self._apply(self._ready_for(stage.step, info.name), tile)
         if tile.codes is not None:  # a cast that was open before them says nothing of them
             tile.cast(cut.plan.form.dtype)
-        if cut.plan.form.scheme is not None and not cut.plan.stages:
-            tile.quantize(self.plan.source.codes(info.name, cut.start, cut.stop))
+        if keeps_codes(cut.plan):
+            codes = self.plan.source.codes(info.name, cut.start, cut.stop)
+            check_codes(self.plan.layout, info, codes)
+            tile.quantize(codes)
         return tile
 
     def _ready_for(self, step: int, name: str) -> Settled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,13 @@ class ErrorStats:
         """ΣW²; not finite when the tensor holds NaN or infinity."""
         finite = all(map(math.isfinite, self._references))
         return exact_sum(self._references) if finite else math.inf
+
+    def recorded(self, error: ErrorResult) -> ErrorStats:
+        """The same elements with an error that was measured before."""
+        found = copy(self)
+        found._errors, found._references = [error.error_square], [error.reference_square]
+        found.max_abs = error.max_abs
+        return found
 
     def close(self) -> ErrorStats:
         """Keep two sums instead of one a grain; of many tensors only closed ones are held."""

@@ -17,6 +17,7 @@ from compress_core.grams import Grams
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
 from compress_core.planning import Plan, TensorPlan, exactness, make_plan, without_gram
+from compress_core.planning.kept_codes import keeps_codes
 from compress_core.report import ErrorResult, Report, TensorReport, Totals, mean_outputs
 from compress_core.settings import Settings
 from compress_core.spec import Output, Spec
@@ -224,7 +225,7 @@ def _carry_out(
     files = weight_files(run.plan, __version__)
     try:
         writer.begin(files)
-        stats = run.write(writer)
+        stats = _as_recorded(run.plan, run.write(writer))
         run.plan.notes.extend(_left_out(writer))
         report = _report(run, writer.measure(files), stats, kind="run", target=target)
         if before_commit is not None:
@@ -234,6 +235,16 @@ def _carry_out(
         writer.abort()
         raise
     return report
+
+
+def _as_recorded(plan: Plan, stats: Mapping[str, ErrorStats]) -> dict[str, ErrorStats]:
+    """The same, with the recorded errors of codes that are kept: storing them anew adds none."""
+    known = plan.source.errors
+    kept = {one.info.name for one in plan.tensors.values() if keeps_codes(one)}
+    return {
+        name: one.recorded(known[name]) if name in kept and name in known else one
+        for name, one in stats.items()
+    }
 
 
 def _measured(
@@ -268,7 +279,7 @@ def _report(
         source=str(plan.source.path),
         target=None if target is None else str(target),
         layout=plan.layout.id,
-        read_by=plan.layout.read_by,
+        read_by=plan.layout.readers(plan.checkpoint),
         tensors=tensors,
         totals=_totals(plan, tensors, files, stats),
         spec=plan.spec.config(),

@@ -94,9 +94,9 @@ def finite_alone(
     """``found``, without the elements that are not finite in A."""
     a, b = native(a, codes[0]), native(b, codes[1])
     known = np.isfinite(a)
-    numbers = (np.where(known, one, one.dtype.type(0)) for one in (a, b))
+    a, b = (np.where(known, one, one.dtype.type(0)) for one in (a, b))
     wide = ("F64" if codes[0] == "F64" else "F32", "F64" if codes[1] == "F64" else "F32")
-    return measured(*numbers, wide)._replace(
+    return measured(a, b, wide)._replace(
         same=found.same, zeros_a=found.zeros_a, zeros_b=found.zeros_b
     )
 

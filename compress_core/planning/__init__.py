@@ -13,7 +13,7 @@ from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
 from compress_core.planning.decision import Decision, refuse_idle_steps
-from compress_core.planning.kept_codes import with_codes
+from compress_core.planning.kept_codes import told_unrecorded, with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
 from compress_core.planning.plan import (
     Plan,
@@ -52,7 +52,7 @@ def make_plan(
     :raises UnsupportedError: the input is quantized already.
     :raises UsageError: pipeline, layout and file do not go together.
     """
-    refuse_quantized(source, spec.pipeline)
+    refuse_quantized(source, spec.pipeline, spec.output.layout)
     layout, notes = choose_layout(spec, source)
     notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
     _refuse_idle_gates(source, spec, with_gram)
@@ -61,6 +61,7 @@ def make_plan(
     refuse_idle_steps(decision, tensors.values())
     if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
         tensors = with_codes(source, layout, tensors)
+        notes += told_unrecorded(source, tensors)
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
     plan = _as_plain(plan)
@@ -91,15 +92,18 @@ def _as_plain(plan: Plan) -> Plan:
     return plan
 
 
-def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
-    """Quantizing what is quantized is the worst failure there is.
+def refuse_quantized(source: Reader, pipeline: Pipeline, layout: str) -> None:
+    """Quantizing what is quantized is the worst failure there is; copied under the name of another
+    layout, it would be read by nobody.
 
+    :param layout: the one that is asked for.
     :raises UnsupportedError: ``source`` holds codes; the message names their scheme.
     """
     strings = {key: value for own in source.metadata.values() for key, value in own.items()}
     scheme = model.quantized_as(source.infos, strings, source.config)
     # parts of ours are no weights to any other tool: copied as they are, they would pass for some
-    if scheme is not None and (pipeline.steps or scheme == model.PACKED):
+    anew = layout not in ("auto", "dense")
+    if scheme is not None and (pipeline.steps or anew or scheme == model.PACKED):
         raise UnsupportedError(
             f"already quantized: {scheme}",
             where=str(source.path),
