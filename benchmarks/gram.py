@@ -6,8 +6,9 @@
 
 Prints a table in Markdown. The linear layers of the encoder are compressed, each spec without and
 with Gram matrices; the figure is the mean cosine between the embeddings of 200 sentences before and
-after. These sentences are from descriptions of data sets and of clustering in scikit-learn. The Gram matrices are
-those of 384 others, from docstrings of Python's own library, of which every fifth is held out.
+after. These sentences are from descriptions of data sets and of clustering in scikit-learn. The
+Gram matrices are those of 384 others, from docstrings of Python's own library, of which every fifth
+is held out.
 """
 
 from __future__ import annotations
