@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from compress_core.kernels.calibrated.problem import Floats, Mask, Problem, Pruned, without
 from compress_core.kernels.calibrated.refit import refit
 
-MOST_TURNS = 150
-_FIRST_PENALTY = 0.01
+MOST_TURNS = 200
+_FIRST_PENALTY = 0.003
 _GROWTH = 1.1
 _EVERY = 3
 _SETTLING = 20  # turns before which a mask that stands still may move again
@@ -40,7 +40,7 @@ def admm(problem: Problem, found: Spectrum) -> Pruned:
     """A dense solution and a sparse one drawn together, until the mask settles; then a refit.
 
     In turns: W′ = (WH − U + ρD)(H + ρI)⁻¹, D = the largest of W′ + U/ρ, U += ρ(W′ − D). ρ begins
-    at 1 % of the mean eigenvalue and grows by a tenth every third turn, so that early turns move
+    at 0.3 % of the mean eigenvalue and grows by a tenth every third turn, so that early turns move
     the mask freely. A row that a refit by magnitude is better for gets that.
     """
     plain = _refitted(problem, problem.pruned(np.abs(problem.weights)), found.gram)
