@@ -1,51 +1,62 @@
 /* Codes on a uniform grid and back: the twin of kernels/integers.py. */
-#include "common.h"
+#include "blocks.h"
 
-/* The codes of some neighbours of one group. Bounds are whole numbers, so they may come before the
- * rounding; NaN becomes the lower one. */
-INLINE void encode(const float *restrict values, ptrdiff_t count, float mean, float scale, float before,
-                   float after, float low, float high, uint8_t *restrict codes) {
+/* What turns the values of a group into steps; bounds are of steps. */
+typedef struct {
+    float mean, scale, before, after, low, high;
+} group_t;
+
+/* Codes of some neighbours of one group, as floats. Bounds are whole numbers, so they may come
+ * before the rounding; NaN becomes the lower one. */
+INLINE void encode(const float *restrict values, ptrdiff_t count, group_t group,
+                   float *restrict steps) {
     for (ptrdiff_t i = 0; i < count; i++) {
-        const float step = (values[i] - mean) / scale + before;
-        const float raised = step > low ? step : low;
-        const float bounded = raised < high ? raised : high;
-        codes[i] = (uint8_t)(int32_t)(round_small(bounded) + after);
+        const float step = (values[i] - group.mean) / group.scale + group.before;
+        const float raised = step > group.low ? step : group.low;
+        const float bounded = raised < group.high ? raised : group.high;
+        steps[i] = round_small(bounded) + group.after;
     }
 }
 
-/* values: (rows, columns); low and high: of codes. */
-KERNEL int modelopt_integer_codes(const float *restrict values, ptrdiff_t rows, ptrdiff_t columns,
+/* values: (rows, columns); the figures of groups, (rows, groups), mean may be NULL; low and high:
+ * of codes. */
+KERNEL int modelopt_integer_codes(const float *values, ptrdiff_t rows, ptrdiff_t columns,
                                   ptrdiff_t width, const float *mean, const float *scale,
                                   const float *before, const float *after, float low, float high,
-                                  uint8_t *restrict codes) {
-    ptrdiff_t group = 0;
+                                  uint8_t *codes) {
+    const ptrdiff_t groups = (columns + width - 1) / width;
     for (ptrdiff_t row = 0; row < rows; row++) {
-        for (ptrdiff_t first = 0; first < columns; first += width, group++) {
-            const ptrdiff_t count = columns - first < width ? columns - first : width;
-            const float added = after[group];
-            encode(values, count, mean == NULL ? 0.0f : mean[group], scale[group], before[group],
-                   added, low - added, high - added, codes);
-            values += count;
-            codes += count;
+        for (ptrdiff_t first = 0; first < columns; first += BLOCK) {
+            const ptrdiff_t end = first + BLOCK < columns ? first + BLOCK : columns;
+            float steps[BLOCK];
+            for (ptrdiff_t at = first, run; at < end; at += run) {
+                const ptrdiff_t g = row * groups + at / width;
+                const float own = after[g];
+                const group_t group = {mean == NULL ? 0.0f : mean[g], scale[g],   before[g], own,
+                                       low - own,                     high - own};
+                run = run_of(at, end, width);
+                encode(values + row * columns + at, run, group, steps + at - first);
+            }
+            uint8_t *restrict to = codes + row * columns + first;
+            for (ptrdiff_t i = 0; i < end - first; i++) to[i] = (uint8_t)(int32_t)steps[i];
         }
     }
     return 0;
 }
 
 /* raised: what is added at the end where there are no means, 0 or -0, which changes nothing. */
-KERNEL int modelopt_integer_values(const uint8_t *restrict codes, ptrdiff_t rows, ptrdiff_t columns,
+KERNEL int modelopt_integer_values(const uint8_t *codes, ptrdiff_t rows, ptrdiff_t columns,
                                    ptrdiff_t width, const float *zero, const float *scale,
-                                   const float *mean, float raised, float *restrict values) {
+                                   const float *mean, float raised, float *values) {
     ptrdiff_t group = 0;
     for (ptrdiff_t row = 0; row < rows; row++) {
-        for (ptrdiff_t first = 0; first < columns; first += width, group++) {
-            const ptrdiff_t count = columns - first < width ? columns - first : width;
-            const float from = zero[group], step = scale[group];
+        for (ptrdiff_t first = 0, run; first < columns; first += run, group++) {
+            const float own = zero[group], step = scale[group];
             const float last = mean == NULL ? raised : mean[group];
-            for (ptrdiff_t i = 0; i < count; i++)
-                values[i] = ((float)codes[i] - from) * step + last;
-            values += count;
-            codes += count;
+            const uint8_t *restrict from = codes + row * columns + first;
+            float *restrict to = values + row * columns + first;
+            run = run_of(first, columns, width);
+            for (ptrdiff_t i = 0; i < run; i++) to[i] = ((float)from[i] - own) * step + last;
         }
     }
     return 0;

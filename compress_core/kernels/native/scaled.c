@@ -1,4 +1,5 @@
 /* Numbers of a narrow format times the unit of their group: the twin of kernels/scaled.py. */
+#include "blocks.h"
 #include "numbers.h"
 #include "sums.h"
 
@@ -46,22 +47,26 @@ INLINE float number_of(float units, int format, const table_t *nf4) {
     return small_number(saturated(units, 57344.0f), 2, -14);
 }
 
-INLINE void encode(const float *restrict values, ptrdiff_t rows, ptrdiff_t columns,
-                   ptrdiff_t width, const float *restrict unit, int inverse, int format,
-                   const table_t *nf4, uint8_t *restrict codes) {
-    ptrdiff_t group = 0;
+INLINE void encode(const float *values, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t width,
+                   const float *unit, int inverse, int format, const table_t *nf4,
+                   uint8_t *codes) {
+    const ptrdiff_t groups = (columns + width - 1) / width;
     for (ptrdiff_t row = 0; row < rows; row++) {
-        for (ptrdiff_t first = 0; first < columns; first += width, group++) {
-            const ptrdiff_t count = columns - first < width ? columns - first : width;
-            const float own = unit[group], factor = 1.0f / own;
-            if (inverse)
-                for (ptrdiff_t i = 0; i < count; i++)
-                    codes[i] = code_of(values[i] * factor, format, nf4);
-            else
-                for (ptrdiff_t i = 0; i < count; i++)
-                    codes[i] = code_of(values[i] / own, format, nf4);
-            values += count;
-            codes += count;
+        for (ptrdiff_t first = 0; first < columns; first += BLOCK) {
+            const ptrdiff_t end = first + BLOCK < columns ? first + BLOCK : columns;
+            float units[BLOCK];
+            for (ptrdiff_t at = first, run; at < end; at += run) {
+                const float *restrict from = values + row * columns + at;
+                float *restrict own = units + at - first;
+                const float one = unit[row * groups + at / width], factor = 1.0f / one;
+                run = run_of(at, end, width);
+                if (inverse)
+                    for (ptrdiff_t i = 0; i < run; i++) own[i] = from[i] * factor;
+                else
+                    for (ptrdiff_t i = 0; i < run; i++) own[i] = from[i] / one;
+            }
+            uint8_t *restrict to = codes + row * columns + first;
+            for (ptrdiff_t i = 0; i < end - first; i++) to[i] = code_of(units[i], format, nf4);
         }
     }
 }

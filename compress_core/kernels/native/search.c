@@ -82,25 +82,58 @@ INLINE float code_of(float quotient, float low, float high) {
     return round_small(bounded);
 }
 
+/* Products and energies of the elements begin … end - 1, added to running sums if there are any. */
+INLINE void add_worth(const block_t *block, const float *inverse, const grid_t *grid,
+                      ptrdiff_t begin, ptrdiff_t end, float *products, float *energies) {
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const float *units = block->units + i * LANES;
+        float *product = products + (i - begin) * LANES, *energy = energies + (i - begin) * LANES;
+        for (int j = 0; j < LANES; j++) {
+            const float code = code_of(units[j] * inverse[j], grid->low[j], grid->high[j]);
+            const float first = begin ? product[j] : 0.0f, second = begin ? energy[j] : 0.0f;
+            product[j] = first + units[j] * code;
+            energy[j] = second + code * code;
+        }
+    }
+}
+
+/* Those of all elements, where each has a running sum of its own, folded twice at once: the sums
+ * stay in the first cache. */
+INLINE void fold_worth(const block_t *block, const float *inverse, const grid_t *grid,
+                       float *products, float *energies) {
+    const ptrdiff_t quarter = block->width / 4, step = quarter * LANES;
+    for (ptrdiff_t i = 0; i < quarter; i++) {
+        const float *units = block->units + i * LANES;
+        for (int j = 0; j < LANES; j++) {
+            const float low = grid->low[j], high = grid->high[j];
+            const float a = units[j], b = units[step + j];
+            const float c = units[2 * step + j], d = units[3 * step + j];
+            const float of_a = code_of(a * inverse[j], low, high);
+            const float of_b = code_of(b * inverse[j], low, high);
+            const float of_c = code_of(c * inverse[j], low, high);
+            const float of_d = code_of(d * inverse[j], low, high);
+            products[i * LANES + j] = (a * of_a + c * of_c) + (b * of_b + d * of_d);
+            energies[i * LANES + j] = (of_a * of_a + of_c * of_c) + (of_b * of_b + of_d * of_d);
+        }
+    }
+}
+
 /* What the codes of one step are worth, for each group. */
 INLINE void trial(const block_t *block, const float *step, const grid_t *grid, float *gain) {
     float products[FOLDS * LANES], energies[FOLDS * LANES], inverse[LANES];
-    const ptrdiff_t width = block->width, folds = folds_of(width);
+    const ptrdiff_t width = block->width;
+    ptrdiff_t folds = folds_of(width);
     for (int j = 0; j < LANES; j++) inverse[j] = 1.0f / step[j];
-    for (ptrdiff_t begin = 0; begin < width; begin += folds) {
-        const ptrdiff_t end = begin + folds < width ? begin + folds : width;
-        for (ptrdiff_t i = begin; i < end; i++) {
-            const float *units = block->units + i * LANES;
-            float *product = products + (i - begin) * LANES, *energy = energies + (i - begin) * LANES;
-            for (int j = 0; j < LANES; j++) {
-                const float code = code_of(units[j] * inverse[j], grid->low[j], grid->high[j]);
-                const float first = begin ? product[j] : 0.0f, second = begin ? energy[j] : 0.0f;
-                product[j] = first + units[j] * code;
-                energy[j] = second + code * code;
-            }
+    if (width == folds && folds >= 4) {
+        fold_worth(block, inverse, grid, products, energies);
+        folds /= 4;
+    } else {
+        for (ptrdiff_t begin = 0; begin < width; begin += folds) {
+            const ptrdiff_t end = begin + folds < width ? begin + folds : width;
+            add_worth(block, inverse, grid, begin, end, products, energies);
         }
+        for (ptrdiff_t i = width * LANES; i < folds * LANES; i++) products[i] = energies[i] = 0.0f;
     }
-    for (ptrdiff_t i = width * LANES; i < folds * LANES; i++) products[i] = energies[i] = 0.0f;
     fold_floats(products, folds);
     fold_floats(energies, folds);
     for (int j = 0; j < LANES; j++) {
@@ -134,34 +167,88 @@ INLINE void try_beside(const block_t *block, float gap, found_t *found) {
 
 /* ---- least squares with scales as they are stored ---- */
 
-/* Squared error with these scales; with `product` also the sums that least squares need. */
-INLINE void measure(const block_t *block, const float *scale, const grid_t *grid, double *error,
-                    double *product, double *energy) {
+/* Running sums of squared errors and of what least squares need. */
+typedef struct {
     double errors[FOLDS * LANES], products[FOLDS * LANES], energies[FOLDS * LANES];
-    const ptrdiff_t width = block->width, folds = folds_of(width);
-    for (ptrdiff_t begin = 0; begin < width; begin += folds) {
-        const ptrdiff_t end = begin + folds < width ? begin + folds : width;
-        for (ptrdiff_t i = begin; i < end; i++) {
-            const float *values = block->values + i * LANES;
-            const ptrdiff_t at = (i - begin) * LANES;
-            for (int j = 0; j < LANES; j++) {
-                const float code = code_of(values[j] / scale[j], grid->low[j], grid->high[j]);
-                const float rest = code * scale[j] - values[j];
-                errors[at + j] = (begin ? errors[at + j] : 0.0) + (double)rest * (double)rest;
-                products[at + j] = (begin ? products[at + j] : 0.0) + (double)values[j] * (double)code;
-                energies[at + j] = (begin ? energies[at + j] : 0.0) + (double)(code * code);
-            }
+} sums_t;
+
+/* The elements begin … end - 1, added to running sums if there are any. */
+INLINE void add_errors(const block_t *block, const float *scale, const grid_t *grid,
+                       ptrdiff_t begin, ptrdiff_t end, sums_t *sums) {
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const float *values = block->values + i * LANES;
+        const ptrdiff_t at = (i - begin) * LANES;
+        double *errors = sums->errors + at, *products = sums->products + at;
+        double *energies = sums->energies + at;
+        for (int j = 0; j < LANES; j++) {
+            const float code = code_of(values[j] / scale[j], grid->low[j], grid->high[j]);
+            const float rest = code * scale[j] - values[j];
+            errors[j] = (begin ? errors[j] : 0.0) + (double)rest * (double)rest;
+            products[j] = (begin ? products[j] : 0.0) + (double)values[j] * (double)code;
+            energies[j] = (begin ? energies[j] : 0.0) + (double)(code * code);
         }
     }
-    for (ptrdiff_t i = width * LANES; i < folds * LANES; i++)
-        errors[i] = products[i] = energies[i] = 0.0;
-    fold_doubles(errors, folds);
-    fold_doubles(products, folds);
-    fold_doubles(energies, folds);
+}
+
+/* All elements, where each has a running sum of its own, folded twice at once as in fold_worth. */
+INLINE void fold_errors(const block_t *block, const float *scale, const grid_t *grid,
+                        sums_t *sums) {
+    const ptrdiff_t quarter = block->width / 4, step = quarter * LANES;
+    for (ptrdiff_t i = 0; i < quarter; i++) {
+        const float *values = block->values + i * LANES;
+        float codes[4 * LANES], rests[4 * LANES];
+        for (int k = 0; k < 4; k++) {
+            for (int j = 0; j < LANES; j++) {
+                const float value = values[k * step + j];
+                const float code = code_of(value / scale[j], grid->low[j], grid->high[j]);
+                codes[k * LANES + j] = code;
+                rests[k * LANES + j] = code * scale[j] - value;
+            }
+        }
+        for (int j = 0; j < LANES; j++) {
+            const double a = rests[j], b = rests[LANES + j];
+            const double c = rests[2 * LANES + j], d = rests[3 * LANES + j];
+            sums->errors[i * LANES + j] = (a * a + c * c) + (b * b + d * d);
+        }
+        for (int j = 0; j < LANES; j++) {
+            const double of_a = codes[j], of_b = codes[LANES + j];
+            const double of_c = codes[2 * LANES + j], of_d = codes[3 * LANES + j];
+            const double a = values[j], b = values[step + j];
+            const double c = values[2 * step + j], d = values[3 * step + j];
+            sums->products[i * LANES + j] = (a * of_a + c * of_c) + (b * of_b + d * of_d);
+        }
+        for (int j = 0; j < LANES; j++) { /* whole numbers, exact in any order */
+            const float a = codes[j], b = codes[LANES + j];
+            const float c = codes[2 * LANES + j], d = codes[3 * LANES + j];
+            sums->energies[i * LANES + j] = (double)((a * a + c * c) + (b * b + d * d));
+        }
+    }
+}
+
+/* Squared error with these scales, and the sums that least squares need. */
+INLINE void measure(const block_t *block, const float *scale, const grid_t *grid, double *error,
+                    double *product, double *energy) {
+    sums_t sums;
+    const ptrdiff_t width = block->width;
+    ptrdiff_t folds = folds_of(width);
+    if (width == folds && folds >= 4) {
+        fold_errors(block, scale, grid, &sums);
+        folds /= 4;
+    } else {
+        for (ptrdiff_t begin = 0; begin < width; begin += folds) {
+            const ptrdiff_t end = begin + folds < width ? begin + folds : width;
+            add_errors(block, scale, grid, begin, end, &sums);
+        }
+        for (ptrdiff_t i = width * LANES; i < folds * LANES; i++)
+            sums.errors[i] = sums.products[i] = sums.energies[i] = 0.0;
+    }
+    fold_doubles(sums.errors, folds);
+    fold_doubles(sums.products, folds);
+    fold_doubles(sums.energies, folds);
     for (int j = 0; j < LANES; j++) {
-        error[j] = errors[j];
-        product[j] = products[j];
-        energy[j] = energies[j];
+        error[j] = sums.errors[j];
+        product[j] = sums.products[j];
+        energy[j] = sums.energies[j];
     }
 }
 
