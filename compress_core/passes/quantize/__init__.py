@@ -96,7 +96,7 @@ class Quantize(Pass):
     )
     refine: str = option(
         "how codes are chosen by --gram: with feedback, coordinate descent besides,"
-        " or straight-through training; none: each is the nearest",
+        " or training straight through them; none: each is the nearest",
         str,
         choices=("none", *_BY_OUTPUT),
         default="none",
@@ -243,11 +243,27 @@ class Quantize(Pass):
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
         known = found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
         first = targets[0]
-        if self.gram_matrices and first.has_gram and first.form.scheme is not None:
+        if self._by_gram(targets) and first.form.scheme is not None:
             return self._refined(first.form.scheme, self._fitting(first), known)
         return Encode(
             {one.info.name: (one.form.scheme, self._fitting(one)) for one in targets}, known
         )
+
+    def _by_gram(self, targets: Sequence[Target]) -> bool:
+        """Whether codes are chosen by Gram matrices.
+
+        :raises UsageError: some of the tensors that decide together have one, and others have none.
+        """
+        missing = [one.info.name for one in targets if not one.has_gram]
+        if not self.gram_matrices or len(missing) == len(targets):
+            return False
+        if missing:
+            others = next(one.info.name for one in targets if one.has_gram)
+            raise UsageError(
+                f"{missing[0]} has no Gram matrix, and readers make one matrix of it and {others}",
+                hint=f"add its matrix, which is the same, or --ignore '{missing[0]}'",
+            )
+        return True
 
     def _refined(self, scheme: Scheme, fitting: Fitting, known: Parameters | None) -> Settled:
         from compress_core.passes.quantize import refined

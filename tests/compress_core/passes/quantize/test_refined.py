@@ -10,8 +10,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from compress_core import Report, Settings, compress, from_config, restore
+from compress_core.dtypes import DTYPES
 from compress_core.errors import UsageError
+from compress_core.passes.base import Target
 from compress_core.passes.quantize import Quantize
+from compress_core.schemes.nvfp4 import Nvfp4
+from compress_core.tensors import Form, TensorInfo
 from tests.compress_core import gram_files
 
 FORMATS: dict[str, dict[str, Any]] = {
@@ -144,3 +148,17 @@ def test_damping_without_a_way_to_use_it_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         Quantize.from_config({"bits": 4, "damping": 0.1})
     assert caught.value.where == "damping"
+
+
+def test_tensors_that_readers_join_have_matrices_alike() -> None:
+    work = Quantize.from_config({"scheme": "nvfp4", "refine": "cd"})
+    targets = []
+    for name in ("q_proj", "k_proj"):
+        info = TensorInfo(f"{name}.weight", DTYPES["F32"], (32, 64), 32 * 64 * 4)
+        form = Form(info.dtype, Nvfp4(4, 16))
+        targets.append(Target(info, Form(info.dtype), form, has_gram=name == "k_proj"))
+    with pytest.raises(UsageError, match=r"q_proj\.weight has no Gram matrix") as caught:
+        work.settle(targets, None)
+    assert caught.value.hint
+    assert work.settle(targets[1:], None).needs_gram
+    assert not work.settle(targets[:1], None).needs_gram
