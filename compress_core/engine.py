@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compress_core.container import (
@@ -25,9 +27,18 @@ from compress_core.container import (
     Writer,
 )
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
-from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
+from compress_core.grams import Grams
+from compress_core.metrics import (
+    ErrorStats,
+    Moments,
+    OutputSquares,
+    observe,
+    observe_kept,
+    observe_outputs,
+)
 from compress_core.passes.base import Pass, Settled, Survey, Target
 from compress_core.planning import Plan, TensorPlan, targets_of
+from compress_core.planning.kept_codes import check_codes, keeps_codes
 from compress_core.settings import Progress, Settings
 from compress_core.tensors import Form, TensorInfo
 from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
@@ -87,18 +98,34 @@ class Run:
     """One plan being carried out.
 
     :ivar plan: becomes exact with :meth:`settle`.
+    :param grams: what is known of the inputs of layers; ``None``: nothing.
     """
 
-    def __init__(self, plan: Plan, settings: Settings) -> None:
+    def __init__(self, plan: Plan, settings: Settings, grams: Grams | None = None) -> None:
         self.plan = plan
+        self._grams = grams
         self._settings = settings
         self._grains = {
             name: grain_rows(one.info, plan.row_multiple(one)) for name, one in plan.tensors.items()
         }
-        self._tiling = Tiling(settings.max_memory, settings.threads)
+        self._tiling = Tiling(settings.max_memory, settings.threads, self._beside())
         self._check_grains()
         self._jobs = self._tiling.threads(self.largest_grain)
         self._settled: dict[tuple[int, str], Settled] = {}
+        self._ready: dict[tuple[int, str], Settled] = {}
+        self._preparing = Lock()
+
+    def _beside(self) -> int:
+        """Bytes that the Gram matrices of one tensor and what follows from them take."""
+        if self._grams is None:
+            return 0
+        return max(map(self._gram_bytes, self.plan.touched()), default=0)
+
+    def _gram_bytes(self, one: TensorPlan) -> int:
+        # two matrices of float32 are what one is looked through in before it is used
+        owner = self.plan.owner(one)
+        columns = self._grams.columns.get(owner.info.name, 0) if self._grams is not None else 0
+        return columns**2 * 4 * max(2, owner.gram_matrices)
 
     @property
     def largest_grain(self) -> int:
@@ -115,12 +142,15 @@ class Run:
 
     def _check_grains(self) -> None:
         """Find out now, and not hours later, that a tensor does not fit."""
+        where = str(self.plan.source.path)
         for one in self._matrices():
             try:
                 self._tiling.check(one.info, self._grain_elements(one.info))
             except UnsupportedError as error:
                 said = f"tensor {one.info.name}: {error.message}"
-                where = str(self.plan.source.path)
+                if self._tiling.beside:
+                    largest = max(self.plan.touched(), key=self._gram_bytes)
+                    said += f", beside the Gram matrix of {largest.info.name}"
                 raise UnsupportedError(said, where=where, hint=error.hint) from error
 
     @property
@@ -169,8 +199,8 @@ class Run:
         def observe(cut: Cut) -> Any:
             return survey.observe(self._tile(cut, upto=step))
 
-        for cut, partial in self._over("survey", chosen, observe):
-            survey.absorb(cut.plan.info, cut.start, partial)
+        for cut, seen in self._over("survey", chosen, observe):
+            survey.absorb(cut.plan.info, cut.start, seen)
 
     def _counted(self) -> dict[str, Form]:
         """Exact forms of the tensors of which it is not known yet how much stays."""
@@ -246,7 +276,19 @@ class Run:
             pieces = self.plan.layout.encode(tile.renamed(cut.plan.info), cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
-        return _put(pieces, sink), observe(tile), tile.raw.size
+        return _put(pieces, sink), self._observed(tile, cut), tile.raw.size
+
+    def _observed(self, tile: Tile, cut: Cut) -> Moments:
+        """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""
+        found, name, grams = observe(tile), tile.info.name, self._grams
+        if grams is None or name not in grams.columns or not cut.plan.form.touched:
+            return found
+        grams.check(name)
+        outputs: dict[str, OutputSquares] = {
+            sample: observe_outputs(tile, partial(grams.rows, name, sample))
+            for sample in grams.samples(name)
+        }
+        return replace(found, outputs=outputs)
 
     def _copy(self, cut: Cut, sink: Sink) -> tuple[Moments | None, int]:
         import numpy as np
@@ -265,12 +307,24 @@ class Run:
         """:func:`sweep` over all cuts of some tensors, with progress."""
         total = sum(one.info.nbytes for one in plans)
         done = 0
-        cuts = (cut for one in plans for cut in self._cuts(one))
-        for cut, result in sweep(cuts, function, self._jobs):
-            yield cut, result
-            done += cut.nbytes
-            if self._settings.progress is not None:
-                self._settings.progress(Progress(stage, done, total))
+        for together in self._apart(plans):
+            cuts = (cut for one in together for cut in self._cuts(one))
+            for cut, result in sweep(cuts, function, self._jobs):
+                yield cut, result
+                done += cut.nbytes
+                if self._settings.progress is not None:
+                    self._settings.progress(Progress(stage, done, total))
+            self._ready.clear()
+
+    def _apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
+        """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
+        in memory.
+        """
+        for alone, found in groupby(plans, key=lambda one: bool(self._gram_bytes(one))):
+            if alone:
+                yield from ([one] for one in found)
+            else:
+                yield list(found)
 
     def _cuts(self, one: TensorPlan) -> Iterator[Cut]:
         if self._as_matrix(one):
@@ -301,12 +355,24 @@ class Run:
         for stage in cut.plan.stages:
             if upto is not None and stage.step >= upto:
                 break
-            self._apply(self._settled[stage.step, info.name], tile)
+            self._apply(self._ready_for(stage.step, info.name), tile)
         if tile.codes is not None:  # a cast that was open before them says nothing of them
             tile.cast(cut.plan.form.dtype)
-        if cut.plan.form.scheme is not None and not cut.plan.stages:
-            tile.quantize(self.plan.source.codes(info.name, cut.start, cut.stop))
+        if keeps_codes(cut.plan):
+            codes = self.plan.source.codes(info.name, cut.start, cut.stop)
+            check_codes(self.plan.layout, info, codes)
+            tile.quantize(codes)
         return tile
+
+    def _ready_for(self, step: int, name: str) -> Settled:
+        """A settled pass, with what it computes of a Gram matrix once for all tiles."""
+        settled = self._settled[step, name]
+        if not settled.needs_gram or self._grams is None:
+            return settled
+        with self._preparing:
+            if (step, name) not in self._ready:
+                self._ready[step, name] = settled.given(self._grams.matrix(name))
+            return self._ready[step, name]
 
     def _apply(self, settled: Settled, tile: Tile) -> None:
         try:

@@ -116,7 +116,7 @@ def _file(plan: Plan, file_name: str | None, names: list[str], version: str) -> 
     strings = _source_metadata(plan, names)
     if touched or aliases:
         # neither a limit nor the name of a report may change the bytes that they are about
-        done = replace(plan.spec, gates=(), report=())
+        done = replace(plan.spec, gates=(), report=(), gram=None)
         strings |= plan.layout.metadata(
             touched, aliases, done.config(), version, plan.plain_config, strings
         )

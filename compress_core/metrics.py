@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compress_core.kernels.exact import exact_sum
-from compress_core.report import ErrorResult
+from compress_core.report import ErrorResult, OutputErrors, Squares
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-    from compress_core.kernels.differences import Measured
     from compress_core.tiles import Tile
 
 
+OUTPUT_ROWS = 256
+"""Rows of a Gram matrix that are multiplied at once."""
+
 KEPT_GRAIN = 64 * 1024
 """Elements that are summed at once where a tensor is copied and not seen as a matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSquares:
+    """Sums a grain: tr((W−Ŵ) H (W−Ŵ)ᵀ), and tr(W H Wᵀ)."""
+
+    errors: tuple[float, ...] = ()
+    references: tuple[float, ...] = ()
+
+    def joined(self, other: OutputSquares) -> OutputSquares:
+        """Those of both."""
+        return OutputSquares(self.errors + other.errors, self.references + other.references)
+
+    def closed(self) -> OutputSquares:
+        """Two sums instead of two a grain. Rounding may take one below zero."""
+        return OutputSquares(
+            (max(0.0, exact_sum(self.errors)),), (max(0.0, exact_sum(self.references)),)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +50,14 @@ class Moments:
     :ivar error_squares: Σ(W−Ŵ)² of each grain; ``reference_squares``: ΣW².
     :ivar max_abs: the largest |W−Ŵ|.
     :ivar zeros: elements that are zero afterwards.
+    :ivar outputs: sample of inputs → the same sums over what the layer gives.
     """
 
     error_squares: tuple[float, ...]
     reference_squares: tuple[float, ...]
     max_abs: float
     zeros: int
+    outputs: Mapping[str, OutputSquares] = field(default_factory=dict)
 
 
 class ErrorStats:
@@ -43,11 +67,12 @@ class ErrorStats:
     cannot change them.
     """
 
-    __slots__ = ("_errors", "_references", "elements", "max_abs", "zeros")
+    __slots__ = ("_errors", "_outputs", "_references", "elements", "max_abs", "zeros")
 
     def __init__(self) -> None:
         self._errors: list[float] = []
         self._references: list[float] = []
+        self._outputs: dict[str, OutputSquares] = {}
         self.max_abs = 0.0
         self.zeros = 0
         self.elements = 0
@@ -59,6 +84,8 @@ class ErrorStats:
         self.max_abs = max(self.max_abs, moments.max_abs)
         self.zeros += moments.zeros
         self.elements += elements
+        for sample, squares in moments.outputs.items():
+            self._outputs[sample] = self._outputs.get(sample, OutputSquares()).joined(squares)
 
     @property
     def error_square(self) -> float:
@@ -71,10 +98,27 @@ class ErrorStats:
         finite = all(map(math.isfinite, self._references))
         return exact_sum(self._references) if finite else math.inf
 
+    def recorded(self, error: ErrorResult) -> ErrorStats:
+        """The same elements with an error that was measured before."""
+        found = copy(self)
+        found._errors, found._references = [error.error_square], [error.reference_square]
+        found.max_abs = error.max_abs
+        return found
+
     def close(self) -> ErrorStats:
         """Keep two sums instead of one a grain; of many tensors only closed ones are held."""
         self._errors, self._references = [self.error_square], [self.reference_square]
+        self._outputs = {sample: found.closed() for sample, found in self._outputs.items()}
         return self
+
+    @property
+    def outputs(self) -> OutputErrors | None:
+        """The error of what the layer gives; ``None`` where no Gram matrix tells it."""
+        found = {
+            sample: Squares(*one.closed().errors, *one.closed().references)
+            for sample, one in self._outputs.items()
+        }
+        return OutputErrors(found["in_sample"], found.get("held_out")) if found else None
 
     def result(self) -> ErrorResult:
         """The figures people read."""
@@ -101,12 +145,18 @@ def observe(tile: Tile) -> Moments:
     the order of :mod:`compress_core.kernels.sums` over each grain. Elements that are NaN or
     infinite are in no sum of a tensor that was cast; any other has no finite sum then.
     """
+    from compress_core.kernels.differences import finite_alone, measured
+
     codes, stored = (tile.info.dtype.code, tile.dtype.code), tile.stored()
-    was_cast = tile.plain is not tile.raw
-    grains = [
-        _between(tile.raw[rows], stored[rows], codes, was_cast)
-        for rows in (slice(first, first + tile.grain) for first in tile.grains())
-    ]
+    pieces = [slice(first, first + tile.grain) for first in tile.grains()]
+    grains = [measured(tile.raw[rows], stored[rows], codes) for rows in pieces]
+    if tile.plain is not tile.raw:
+        grains = [
+            one
+            if math.isfinite(one.reference_square)
+            else finite_alone(tile.raw[rows], stored[rows], codes, one)
+            for one, rows in zip(grains, pieces, strict=True)
+        ]
     return Moments(
         tuple(grain.error_square for grain in grains),
         tuple(grain.reference_square for grain in grains),
@@ -115,22 +165,35 @@ def observe(tile: Tile) -> Moments:
     )
 
 
-def _between(
-    before: NDArray[Any], after: NDArray[Any], codes: tuple[str, str], finite_alone: bool
-) -> Measured:
-    """What sets two grains apart; where that is asked for, only elements that are finite count."""
+def observe_outputs(tile: Tile, rows: Callable[[int, int], NDArray[np.float32]]) -> OutputSquares:
+    """What a tile adds to the error of what its layer gives.
+
+    In float64, a grain at a time: matrix products are those of BLAS, whose sums depend on shapes.
+
+    :param rows: first, end → these rows of the Gram matrix. They are read as they are needed, so
+        that no second matrix is in memory.
+    """
     import numpy as np
 
-    from compress_core.kernels.differences import measured
-    from compress_core.kernels.floats import native
-    from compress_core.kernels.masks import zeroed
+    from compress_core.kernels import floats
+    from compress_core.kernels.sums import ordered_sum
 
-    found = measured(before, after, codes)
-    if not finite_alone or math.isfinite(found.reference_square):
-        return found
-    unknown = ~np.isfinite(native(before, codes[0]))
-    known = measured(zeroed(before, unknown), zeroed(after, unknown), codes)
-    return known._replace(zeros_b=found.zeros_b)
+    code = tile.info.dtype.code
+    stored = tile.stored()
+    errors, references = [], []
+    for first in tile.grains():
+        own = slice(first, first + tile.grain)
+        before = floats.native(tile.raw[own], code).astype(np.float64)
+        gap = before - floats.native(stored[own], code)
+        sums = [0.0, 0.0]
+        for start in range(0, before.shape[1], OUTPUT_ROWS):
+            gram = rows(start, start + OUTPUT_ROWS).astype(np.float64)
+            part = slice(start, start + len(gram))
+            for at, values in enumerate((gap, before)):
+                sums[at] += float(ordered_sum(((values[:, part] @ gram) * values).reshape(-1)))
+        errors.append(sums[0])
+        references.append(sums[1])
+    return OutputSquares(tuple(errors), tuple(references))
 
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:

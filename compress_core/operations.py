@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from compress_core import __version__, model, registry
 from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
-from compress_core.errors import UnsupportedError, UsageError
+from compress_core.errors import OutputExistsError, UnsupportedError, UsageError
 from compress_core.filing import slack, weight_files
+from compress_core.grams import Grams
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
-from compress_core.planning import Plan, TensorPlan, exactness, make_plan
-from compress_core.report import ErrorResult, Report, TensorReport, Totals
+from compress_core.planning import Plan, TensorPlan, exactness, make_plan, without_gram
+from compress_core.planning.kept_codes import keeps_codes
+from compress_core.report import ErrorResult, Report, TensorReport, Totals, mean_outputs
 from compress_core.settings import Settings
 from compress_core.spec import Output, Spec
 
@@ -42,12 +45,13 @@ def compress(
     """
     settings = settings or Settings()
     refuse_resuming(spec.output, settings)
-    with _source(source, settings) as reader:
-        run = Run(_decide(reader, spec, settings), settings)
+    with _source(source, settings) as reader, _grams(spec, reader) as grams:
+        _refuse_target(Path(target), spec)
+        run = _begin(reader, spec, settings, grams)
         writer = _writer(run.plan, Path(target), settings)
         writer.check()
         weight_files(run.plan, __version__)  # what cannot be stored is said before data is read
-        run = _without_nonfinite(run, spec, settings)
+        run = _without_nonfinite(run, spec, settings, grams)
         run.settle()
         writer.config = run.plan.config
         return _carry_out(run, writer, Path(target), before_commit)
@@ -72,11 +76,11 @@ def plan(
         zeros are those of the report of :func:`compress`.
     """
     settings = settings or Settings()
-    with _source(source, settings) as reader:
-        run = Run(_decide(reader, spec, settings), settings)
+    with _source(source, settings) as reader, _grams(spec, reader) as grams:
+        run = _begin(reader, spec, settings, grams)
         if exact or measure:
             weight_files(run.plan, __version__)  # as in `compress`
-        run = _without_nonfinite(run, spec, settings)
+        run = _without_nonfinite(run, spec, settings, grams)
         if exact or measure:
             run.settle()
         return _outlook(run, target, settings, run.measure() if measure else {})
@@ -142,17 +146,51 @@ def _refuse_codes(reader: Reader) -> None:
 
 
 def _decide(
-    reader: Reader, spec: Spec, settings: Settings, keep: Mapping[str, str] | None = None
+    reader: Reader,
+    spec: Spec,
+    settings: Settings,
+    keep: Mapping[str, str] | None = None,
+    with_gram: Collection[str] = (),
 ) -> Plan:
-    return make_plan(reader, spec, on_unmatched=settings.on_unmatched, keep=keep)
+    return make_plan(
+        reader, spec, on_unmatched=settings.on_unmatched, keep=keep, with_gram=with_gram
+    )
 
 
-def _without_nonfinite(run: Run, spec: Spec, settings: Settings) -> Run:
+@contextmanager
+def _grams(spec: Spec, reader: Reader) -> Iterator[Grams | None]:
+    """The Gram file of a spec, open."""
+    if spec.gram is None:
+        yield None
+        return
+    with Grams.open(spec.gram, reader.infos.values()) as grams:
+        yield grams
+
+
+def _refuse_target(target: Path, spec: Spec) -> None:
+    """An input is never replaced."""
+    if spec.gram is not None and target.resolve() == Path(spec.gram).resolve():
+        raise OutputExistsError("the output is the Gram file", where=str(target))
+
+
+def _begin(
+    reader: Reader,
+    spec: Spec,
+    settings: Settings,
+    grams: Grams | None,
+    keep: Mapping[str, str] | None = None,
+) -> Run:
+    plan = _decide(reader, spec, settings, keep, frozenset(grams.columns) if grams else ())
+    plan.notes.extend([*(grams.notes if grams else ()), *without_gram(plan)])
+    return Run(plan, settings, grams)
+
+
+def _without_nonfinite(run: Run, spec: Spec, settings: Settings, grams: Grams | None) -> Run:
     """The run again, without the tensors that must not be touched, if that is asked for."""
     if settings.on_nonfinite != "keep":
         return run
     keep = dict.fromkeys(run.find_nonfinite(), _NON_FINITE)
-    return Run(_decide(run.plan.source, spec, settings, keep), settings) if keep else run
+    return _begin(run.plan.source, spec, settings, grams, keep) if keep else run
 
 
 def _writer(plan: Plan, target: Path, settings: Settings) -> Writer:
@@ -187,7 +225,7 @@ def _carry_out(
     files = weight_files(run.plan, __version__)
     try:
         writer.begin(files)
-        stats = run.write(writer)
+        stats = _as_recorded(run.plan, run.write(writer))
         run.plan.notes.extend(_left_out(writer))
         report = _report(run, writer.measure(files), stats, kind="run", target=target)
         if before_commit is not None:
@@ -197,6 +235,16 @@ def _carry_out(
         writer.abort()
         raise
     return report
+
+
+def _as_recorded(plan: Plan, stats: Mapping[str, ErrorStats]) -> dict[str, ErrorStats]:
+    """The same, with the recorded errors of codes that are kept: storing them anew adds none."""
+    known = plan.source.errors
+    kept = {one.info.name for one in plan.tensors.values() if keeps_codes(one)}
+    return {
+        name: one.recorded(known[name]) if name in kept and name in known else one
+        for name, one in stats.items()
+    }
 
 
 def _measured(
@@ -231,7 +279,7 @@ def _report(
         source=str(plan.source.path),
         target=None if target is None else str(target),
         layout=plan.layout.id,
-        read_by=plan.layout.read_by,
+        read_by=plan.layout.readers(plan.checkpoint),
         tensors=tensors,
         totals=_totals(plan, tensors, files, stats),
         spec=plan.spec.config(),
@@ -264,6 +312,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         tied_to=tied_to,
         reference_square=None if stats is None else stats.reference_square,
         quantized=one.form.scheme is not None,
+        outputs=None if stats is None else stats.outputs,
     )
 
 
@@ -292,6 +341,7 @@ def _totals(
         exactness="exact" if plan.exact else "at most",
         measured=_total_error(plan, whole) if stats else None,
         zeros=whole.zeros if stats else None,
+        outputs=mean_outputs(one.outputs for one in own if one.outputs is not None),
     )
 
 

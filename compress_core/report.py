@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,20 +21,18 @@ Exactness = Literal["exact", "at most"]
 
 
 @dataclass(frozen=True)
-class ErrorResult:
-    """How far the values a reader gets are from the original ones.
-
-    :ivar error_square: Σ(W−Ŵ)²; ``reference_square``: ΣW².
-    :ivar max_abs: the largest |W−Ŵ|.
-    """
+class Squares:
+    """An error and what it is a part of, as sums of squares."""
 
     error_square: float
     reference_square: float
-    max_abs: float
 
     @property
     def error(self) -> float:
-        """‖W−Ŵ‖/‖W‖ (Frobenius); 0 when nothing differs, infinite when all of W is zero."""
+        """The root of their quotient: ‖W−Ŵ‖/‖W‖ (Frobenius) where they are sums over weights.
+
+        0 when nothing differs, infinite when all of W is zero.
+        """
         if self.error_square == 0:
             return 0.0
         if self.reference_square == 0:
@@ -46,6 +44,54 @@ class ErrorResult:
         """10·log10(‖W‖²/‖W−Ŵ‖²); ``None`` when there is no error, or nothing but error."""
         error = self.error
         return None if error in (0.0, math.inf) else -20 * math.log10(error)
+
+
+@dataclass(frozen=True)
+class ErrorResult(Squares):
+    """How far the values a reader gets are from the original ones.
+
+    :ivar error_square: Σ(W−Ŵ)²; ``reference_square``: ΣW².
+    :ivar max_abs: the largest |W−Ŵ|.
+    """
+
+    max_abs: float
+
+
+@dataclass(frozen=True)
+class OutputErrors:
+    """How far what layers give is from what they gave: tr((W−Ŵ) H (W−Ŵ)ᵀ) / tr(W H Wᵀ).
+
+    :ivar in_sample: for the inputs that a pass may have been fitted to.
+    :ivar held_out: for others; ``None``: there are none.
+    """
+
+    in_sample: Squares
+    held_out: Squares | None = None
+
+    @property
+    def judged_by(self) -> Squares:
+        """The held-out error where there is one."""
+        return self.in_sample if self.held_out is None else self.held_out
+
+
+def mean_outputs(layers: Iterable[OutputErrors]) -> OutputErrors | None:
+    """Of several layers: the root of the mean square of their relative errors; ``None`` of none.
+
+    What layers give has no common scale, so each counts alike. A held-out error is one of all or of
+    none.
+    """
+    known = list(layers)
+    held_out = [one.held_out for one in known if one.held_out is not None]
+    if not known:
+        return None
+    complete = len(held_out) == len(known)
+    return OutputErrors(
+        _mean([one.in_sample for one in known]), _mean(held_out) if complete else None
+    )
+
+
+def _mean(errors: Sequence[Squares]) -> Squares:
+    return Squares(exact_sum(one.error**2 for one in errors), float(len(errors)))
 
 
 def pooled(results: Iterable[ErrorResult]) -> ErrorResult:
@@ -72,6 +118,14 @@ def _figures(measured: ErrorResult | None) -> dict[str, float | None]:
     }
 
 
+def _outputs_json(found: OutputErrors | None) -> dict[str, Any]:
+    held_out = None if found is None else found.held_out
+    return {
+        "output_error": None if found is None else finite(found.in_sample.error),
+        "output_error_held_out": None if held_out is None else finite(held_out.error),
+    }
+
+
 @dataclass(frozen=True)
 class TensorReport:
     """One tensor before and after.
@@ -79,6 +133,7 @@ class TensorReport:
     :ivar to: what it became, such as ``int4 g128`` or ``2of4``; ``kept`` when untouched.
     :ivar bytes_out: bytes of all its parts; an upper bound where ``exactness`` is ``at most``.
     :ivar measured: its error; ``None`` for a tensor that was kept, and in a plan from headers.
+    :ivar outputs: the error of what the layer gives; ``None`` where no Gram matrix tells it.
     :ivar zeros: elements that are exactly zero afterwards; ``None`` in a plan from headers and for
         what is no float.
     :ivar kept_because: the reason why it was kept; ``None`` when it was not.
@@ -102,6 +157,7 @@ class TensorReport:
     tied_to: str | None = None
     reference_square: float | None = None
     quantized: bool = False
+    outputs: OutputErrors | None = None
 
     @property
     def elements(self) -> int:
@@ -121,6 +177,7 @@ class TensorReport:
             "bytes_out": self.bytes_out,
             "bytes_out_is": self.exactness,
             **_figures(self.measured),
+            **_outputs_json(self.outputs),
             "zeros": self.zeros,
             "kept_because": self.kept_because,
             "tied_to": self.tied_to,
@@ -135,6 +192,7 @@ class Totals:
         ``bytes_out``.
     :ivar measured: the error over all elements of all float tensors, the kept ones included;
         ``None`` when nothing was changed, and in a plan from headers.
+    :ivar outputs: the errors of what layers give, together: the root of their mean square.
     :ivar zeros: zeros among all elements of float tensors; ``None`` in a plan from headers.
     :ivar float_elements: number of those elements.
     """
@@ -148,6 +206,7 @@ class Totals:
     exactness: Exactness = "exact"
     measured: ErrorResult | None = None
     zeros: int | None = None
+    outputs: OutputErrors | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -170,6 +229,7 @@ class Totals:
             "ratio": self.ratio,
             "bits_per_weight": self.bits_per_weight,
             **_figures(self.measured),
+            **_outputs_json(self.outputs),
             "zeros": self.zeros,
             "elements": self.elements,
         }

@@ -51,11 +51,13 @@ def grain_rows(info: TensorInfo, row_multiple: int) -> int:
 class Tiling:
     """Tiles that ``jobs`` threads can work on within a limit of memory.
 
+    :ivar beside: bytes that are taken by other things than tiles.
     :raises UsageError: the limit is less than the interpreter needs.
     """
 
     max_memory: int
     jobs: int
+    beside: int = 0
 
     def __post_init__(self) -> None:
         refuse_too_little(self.max_memory)
@@ -63,7 +65,7 @@ class Tiling:
     @property
     def _room(self) -> int:
         """Elements that may be in work at once."""
-        return (self.max_memory - INTERPRETER) // PER_ELEMENT
+        return max(0, self.max_memory - self.beside - INTERPRETER) // PER_ELEMENT
 
     def threads(self, largest_grain: int) -> int:
         """How many tiles of ``largest_grain`` elements, or of the usual size, can be in work."""
@@ -96,7 +98,7 @@ class Tiling:
         :raises UnsupportedError: it does not.
         """
         if elements > self._room:
-            needed = INTERPRETER + elements * PER_ELEMENT
+            needed = INTERPRETER + self.beside + elements * PER_ELEMENT
             raise UnsupportedError(
                 f"its rows of {info.matrix[1]} elements do not fit the memory limit",
                 where=info.name,
@@ -112,4 +114,4 @@ class Tiling:
     def peak(self, largest_grain: int) -> int:
         """Bytes that a run is expected to need."""
         tile = max(largest_grain, min(TILE_ELEMENTS, self._room // self.threads(largest_grain)))
-        return INTERPRETER + self.threads(largest_grain) * tile * PER_ELEMENT
+        return INTERPRETER + self.beside + self.threads(largest_grain) * tile * PER_ELEMENT

@@ -126,6 +126,22 @@ class Selecting(Choosing):
 
 
 @dataclass(frozen=True)
+class Calibrating:
+    """What is known of the inputs of layers; ``None`` leaves it to the spec."""
+
+    gram: Path | None = field(
+        default=None,
+        metadata=flag(
+            "--gram",
+            section="Input",
+            type=PATH,
+            metavar="FILE",
+            help="Gram matrices of what layers get, to fit and judge what they give.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class Storing:
     """How the result is stored; ``None`` leaves it to the spec."""
 

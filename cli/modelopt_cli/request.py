@@ -48,7 +48,7 @@ def called(spec: Spec) -> str:
     return spec.name or ("compressed" if spec.pipeline.steps else "converted")
 
 
-def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
+def narrowed(spec: Spec, selecting: Selecting, storing: Storing, gram: Path | None = None) -> Spec:
     """``spec`` with what the flags say on top: ``--match`` replaces, ``--ignore`` adds."""
     select = selection(spec.pipeline.select, selecting)
     given = {
@@ -58,7 +58,8 @@ def narrowed(spec: Spec, selecting: Selecting, storing: Storing) -> Spec:
     }
     said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     output = replace(spec.output, **said)
-    return replace(spec, pipeline=replace(spec.pipeline, select=select), output=output)
+    pipeline = replace(spec.pipeline, select=select)
+    return replace(spec, pipeline=pipeline, output=output, gram=str(gram) if gram else spec.gram)
 
 
 def selection(select: Selector, choosing: Choosing) -> Selector:

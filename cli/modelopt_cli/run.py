@@ -17,7 +17,15 @@ from modelopt_cli.console import Output
 from modelopt_cli.failure import gate_error
 from modelopt_cli.gate_options import Guarding
 from modelopt_cli.guard import Forecast, GateRefusal, Guard, guarded
-from modelopt_cli.options import Limiting, Opening, Selecting, Storing, Trying, Writing
+from modelopt_cli.options import (
+    Calibrating,
+    Limiting,
+    Opening,
+    Selecting,
+    Storing,
+    Trying,
+    Writing,
+)
 from modelopt_cli.outcome import kept_verdict, show, tell, write_reports
 from modelopt_cli.progress import labelled
 from modelopt_cli.render.of_comparison import Comparison
@@ -87,6 +95,7 @@ class Run(Errand):
     """A run of passes, which are still to be named."""
 
     selecting: Selecting
+    calibrating: Calibrating
     storing: Storing
 
     def settings(self) -> Settings:
@@ -100,7 +109,7 @@ class Run(Errand):
 
     def own(self, spec: Spec) -> Spec:
         """``spec`` as the flags narrow it."""
-        return narrowed(spec, self.selecting, self.storing)
+        return narrowed(spec, self.selecting, self.storing, self.calibrating.gram)
 
     def do(self, spec: Spec, what: str, trying: Trying, guarding: Guarding) -> None:
         """Compress, or whatever else ``trying`` says."""
@@ -235,7 +244,7 @@ class Run(Errand):
 
 
 _ERRAND = (Opening, Writing, Limiting, Showing, Reporting)
-_RUN = (Selecting, Storing, *_ERRAND)
+_RUN = (Selecting, Storing, *_ERRAND, Calibrating)
 
 
 def runs_errand(function: Command) -> Command:

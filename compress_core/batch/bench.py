@@ -60,6 +60,7 @@ class Bench:
         self._ledger = Ledger(order.folder)
         self._journal = Journal(order.folder, order.label)
         self._baselines = _digests(order.gates)
+        self._gram = _gram_digests(order.spec.gram)
 
     def do(self, item: Item, *, wait: bool = False) -> Outcome | None:
         """Do an item, or find that it is done. What goes wrong with it is an outcome, too.
@@ -151,6 +152,7 @@ class Bench:
             "spec": self._order.spec.config(),
             "on_nonfinite": settings.on_nonfinite,
             "baselines": self._baselines,
+            **({} if self._gram is None else {"gram": self._gram}),
             **({} if settings.key is None else {"key": settings.key}),
             **({"requantize": True} if settings.requantize else {}),
         }
@@ -185,6 +187,11 @@ def _digests(gates: Sequence[Gate]) -> list[str]:
     """Of the baselines that gates compare with: another limit is another question."""
     paths = (gate.baseline_path() for gate in gates)
     return sorted({_file_digest(path) for path in paths if path is not None})
+
+
+def _gram_digests(path: str | None) -> list[str] | None:
+    """Of all files of Gram matrices."""
+    return None if path is None else [one.sha256 for one in Fingerprint.of(Path(path)).members]
 
 
 def _file_digest(path: Path) -> str:

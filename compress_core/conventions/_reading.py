@@ -118,11 +118,16 @@ def coded(
     shape: tuple[int, int],
     scheme: Scheme,
     decoding: Decoding,
+    *,
+    shown: Scheme | None = None,
 ) -> CodedWeight:
-    """The weight that some parts of a module make."""
+    """The weight that some parts of a module make.
+
+    :param shown: the scheme that it counts as, where ``scheme`` only decodes it.
+    """
     info = weight_info(module.name, dtype, shape)
     names = tuple(f"{module.name}.{local}" for local in parts)
-    return CodedWeight(info, Form(dtype, scheme), names, scheme, decoding, module)
+    return CodedWeight(info, Form(dtype, shown or scheme), names, scheme, decoding, module)
 
 
 def misshapen(module: Module, local: str) -> FormatError:

@@ -152,7 +152,8 @@ def _nvfp4(module: Module, dtype: DType) -> CodedWeight:
     if whole.dtype.code != "F32" or whole.shape not in ((), (1,)):
         raise misshapen(module, "weight_scale_2")
     parts = ("weight", "weight_scale", "weight_scale_2")
-    return coded(module, parts, dtype, (rows, 2 * pairs), Multiplied(4, _GROUP), Pairs())
+    shape, scheme = (rows, 2 * pairs), Multiplied(4, _GROUP)
+    return coded(module, parts, dtype, shape, scheme, Pairs(), shown=Nvfp4(4, _GROUP))
 
 
 @dataclass(frozen=True)

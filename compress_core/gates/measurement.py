@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compress_core.errors import UsageError
-from compress_core.report import ErrorResult, Report, pooled
+from compress_core.report import ErrorResult, OutputErrors, Report, mean_outputs, pooled
 
 _NOT_KNOWN = {
     "ratio": "its size without compression",
@@ -28,6 +28,7 @@ class TensorMeasure:
     :ivar is_weight: whether it is a float that can have an error.
     :ivar measured: its error; of a weight ``None`` means that it is not known.
     :ivar zeros: elements that are zero; ``None``: not counted, or no float.
+    :ivar outputs: the error of what the layer gives; ``None``: no Gram matrix tells it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TensorMeasure:
     measured: ErrorResult | None = None
     zeros: int | None = None
     same_as: str | None = None
+    outputs: OutputErrors | None = None
 
 
 def with_aliases(
@@ -86,6 +88,7 @@ class Measurement:
                         is_weight=tensor.reference_square is not None,
                         measured=tensor.measured or _unchanged(tensor.reference_square),
                         zeros=tensor.zeros,
+                        outputs=tensor.outputs,
                     )
                     for tensor in report.tensors
                     if tensor.tied_to is None
@@ -197,6 +200,17 @@ def _max_abs(of: Measurement, tensors: Tensors) -> float | None:
     return None if found is None else found.max_abs
 
 
+def _output_error(of: Measurement, tensors: Tensors) -> float | None:
+    if all(tensor.outputs is None for tensor in of.tensors):
+        raise UsageError(
+            "no Gram matrix tells the error of what layers give",
+            where=of.path,
+            hint="measure it in the run that compresses: --gram FILE",
+        )
+    found = mean_outputs(tensor.outputs for tensor in tensors if tensor.outputs is not None)
+    return None if found is None else found.judged_by.error
+
+
 _OF_FILES: dict[str, Callable[[Measurement], float | None]] = {"size": _size, "ratio": _ratio}
 _OF_TENSORS: dict[str, Callable[[Measurement, Tensors], float | None]] = {
     "tensor_bytes": _tensor_bytes,
@@ -205,6 +219,7 @@ _OF_TENSORS: dict[str, Callable[[Measurement, Tensors], float | None]] = {
     "error": _error,
     "sqnr_db": _sqnr,
     "max_abs": _max_abs,
+    "output_error": _output_error,
     "zeros": _zeros,
 }
 

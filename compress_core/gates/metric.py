@@ -20,8 +20,8 @@ _PERCENT = re.compile(rf"\s*({PERCENT})\s*")
 class Metric:
     """One kind of measurement.
 
-    :ivar reads: what must be known of the data besides headers: ``errors``, ``zeros``, or
-        ``plain``, the size without compression; ``None``: nothing.
+    :ivar reads: what must be known of the data besides headers: ``errors``, ``zeros``, ``plain``,
+        the size without compression, or ``outputs``, what layers give; ``None``: nothing.
     :ivar grows: whether a baseline keeps it.
     :ivar of_tensors: whether it can be of some tensors; otherwise it is of whole files.
     """
@@ -29,7 +29,7 @@ class Metric:
     id: str
     help: str
     unit: Unit
-    reads: Literal["errors", "zeros", "plain"] | None = None
+    reads: Literal["errors", "zeros", "plain", "outputs"] | None = None
     grows: bool = False
     of_tensors: bool = True
 
@@ -84,6 +84,12 @@ METRICS = {
         Metric("error", "‖W−Ŵ‖/‖W‖", "number", reads="errors"),
         Metric("sqnr_db", "signal to quantization noise, in dB", "decibels", reads="errors"),
         Metric("max_abs", "largest |W−Ŵ|", "number", reads="errors"),
+        Metric(
+            "output_error",
+            "error of what layers give, for held-out inputs where there are some",
+            "number",
+            reads="outputs",
+        ),
         Metric("zeros", "share of float elements that are zero", "share", reads="zeros"),
     )
 }

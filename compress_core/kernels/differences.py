@@ -88,6 +88,19 @@ def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measur
     )
 
 
+def finite_alone(
+    a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], found: Measured
+) -> Measured:
+    """``found``, without the elements that are not finite in A."""
+    a, b = native(a, codes[0]), native(b, codes[1])
+    known = np.isfinite(a)
+    a, b = (np.where(known, one, one.dtype.type(0)) for one in (a, b))
+    wide = ("F64" if codes[0] == "F64" else "F32", "F64" if codes[1] == "F64" else "F32")
+    return measured(a, b, wide)._replace(
+        same=found.same, zeros_a=found.zeros_a, zeros_b=found.zeros_b
+    )
+
+
 @twin
 def weight(a: NDArray[Any], code: str) -> tuple[float, int]:
     """Σa² of one grain of floats, in the order of :mod:`compress_core.kernels.sums`, and how many

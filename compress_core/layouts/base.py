@@ -98,6 +98,10 @@ class Layout(ABC):
         """What is to be said of an output that it can store."""
         return []
 
+    def readers(self, checkpoint: Checkpoint) -> str:
+        """Who reads this output."""
+        return self.read_by
+
     def tied(self, checkpoint: Checkpoint) -> Mapping[str, str]:
         """Of the checkpoint's aliases, those that need no data of their own."""
         return checkpoint.aliases if self.ties else {}

@@ -15,7 +15,17 @@ from compress_core.limits import Limits
 from compress_core.tensors import Form, Refusal, TensorInfo
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from compress_core.tiles import Tile
+
+
+GRAM_ROWS = 256
+"""Rows, counted from row 0, that go through the matrix products of one method together."""
+
+DAMPING = 0.1
+"""Share of the mean of its diagonal that is added to the diagonal of a Gram matrix."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +34,14 @@ class Target:
 
     :ivar before: its form when the pass gets it; ``form``: what ``becomes`` made of that.
     :ivar limits: what the layout can hold of it.
+    :ivar has_gram: whether there is a Gram matrix of what the layer gets.
     """
 
     info: TensorInfo
     before: Form
     form: Form
     limits: Limits = field(default_factory=Limits)
+    has_gram: bool = False
 
 
 class Survey(ABC):
@@ -48,7 +60,19 @@ class Survey(ABC):
 
 
 class Settled(ABC):
-    """A pass that knows all it needs of one group of tensors."""
+    """A pass that knows all it needs of one group of tensors.
+
+    :cvar needs_gram: whether it can be applied only as what :meth:`given` makes of it.
+    """
+
+    needs_gram: ClassVar[bool] = False
+
+    def given(self, gram: NDArray[np.float32]) -> Settled:
+        """The same for one tensor, with all that follows from the Gram matrix of its inputs.
+
+        :param gram: (columns, columns); the callee's own, to be changed and kept.
+        """
+        return self
 
     @abstractmethod
     def apply(self, tile: Tile) -> None:
@@ -101,6 +125,16 @@ class Pass(Configured, ABC):
     def decides_over_all(self) -> bool:
         """Whether the data of all tensors decide together, so that no rule may part them."""
         return False
+
+    @property
+    def gram_matrices(self) -> int:
+        """How many matrices of the size of a Gram matrix it holds at once; 0: it needs none."""
+        return 0
+
+    @property
+    def without_gram(self) -> str:
+        """What it does where there is no Gram matrix, in words."""
+        return ""
 
     def row_multiple(self, info: TensorInfo) -> int:
         """Rows that must never be parted: tiles hold whole multiples of it."""

@@ -5,7 +5,7 @@ No NumPy here: a plan comes from headers alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from compress_core import model, registry
@@ -13,9 +13,15 @@ from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
 from compress_core.planning.decision import Decision, refuse_idle_steps
-from compress_core.planning.kept_codes import with_codes
+from compress_core.planning.kept_codes import told_unrecorded, with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
-from compress_core.planning.plan import Plan, TensorPlan, exactness, targets_of
+from compress_core.planning.plan import (
+    Plan,
+    TensorPlan,
+    exactness,
+    targets_of,
+    without_gram,
+)
 from compress_core.planning.ties import tie_notes, tied_tensors
 from compress_core.select import told_unmatched
 from compress_core.spec import Spec
@@ -26,6 +32,7 @@ __all__ = [
     "exactness",
     "make_plan",
     "targets_of",
+    "without_gram",
 ]
 
 
@@ -35,23 +42,26 @@ def make_plan(
     *,
     on_unmatched: str = "error",
     keep: Mapping[str, str] | None = None,
+    with_gram: Collection[str] = (),
 ) -> Plan:
     """Decide what happens to every tensor of ``source``.
 
     :param on_unmatched: ``error``, ``warn`` or ``ignore`` patterns that match nothing.
     :param keep: tensors that no pass may take, and why.
+    :param with_gram: tensors that there is a Gram matrix of the inputs of.
     :raises UnsupportedError: the input is quantized already.
     :raises UsageError: pipeline, layout and file do not go together.
     """
-    refuse_quantized(source, spec.pipeline)
+    refuse_quantized(source, spec.pipeline, spec.output.layout)
     layout, notes = choose_layout(spec, source)
     notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
-    _refuse_idle_gates(source, spec)
-    decision = Decision(source, spec.pipeline, layout, keep or {})
+    _refuse_idle_gates(source, spec, with_gram)
+    decision = Decision(source, spec.pipeline, layout, keep or {}, with_gram)
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
     if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
         tensors = with_codes(source, layout, tensors)
+        notes += told_unrecorded(source, tensors)
     plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
     _check_forms(plan)
     plan = _as_plain(plan)
@@ -82,15 +92,18 @@ def _as_plain(plan: Plan) -> Plan:
     return plan
 
 
-def refuse_quantized(source: Reader, pipeline: Pipeline) -> None:
-    """Quantizing what is quantized is the worst failure there is.
+def refuse_quantized(source: Reader, pipeline: Pipeline, layout: str) -> None:
+    """Quantizing what is quantized is the worst failure there is; copied under the name of another
+    layout, it would be read by nobody.
 
+    :param layout: the one that is asked for.
     :raises UnsupportedError: ``source`` holds codes; the message names their scheme.
     """
     strings = {key: value for own in source.metadata.values() for key, value in own.items()}
     scheme = model.quantized_as(source.infos, strings, source.config)
     # parts of ours are no weights to any other tool: copied as they are, they would pass for some
-    if scheme is not None and (pipeline.steps or scheme == model.PACKED):
+    anew = layout not in ("auto", "dense")
+    if scheme is not None and (pipeline.steps or anew or scheme == model.PACKED):
         raise UnsupportedError(
             f"already quantized: {scheme}",
             where=str(source.path),
@@ -109,9 +122,15 @@ def _way_back(scheme: str) -> str:
     return "start from the original weights"
 
 
-def _refuse_idle_gates(source: Reader, spec: Spec) -> None:
+def _refuse_idle_gates(source: Reader, spec: Spec, with_gram: Collection[str]) -> None:
     """A gate that will find nothing to measure is wrong already now."""
     for gate in spec.gates:
+        if gate.measures.reads == "outputs" and not with_gram:
+            raise UsageError(
+                f"the gate on {gate.metric} needs Gram matrices",
+                where=str(gate.limits[0].origin),
+                hint="name a file of them: --gram FILE",
+            )
         if not gate.finds(source.infos.values()):
             raise UsageError(
                 f"the gate on {gate.metric} finds nothing to measure in {source.path}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from compress_core import model
@@ -23,6 +23,7 @@ class Decision:
     pipeline: Pipeline
     layout: Layout
     keep: Mapping[str, str]
+    with_gram: Collection[str] = ()
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
 
     def tensor(self, info: TensorInfo) -> TensorPlan:
@@ -39,7 +40,9 @@ class Decision:
             if isinstance(after, str):
                 skipped.append(after)
                 continue
-            stages.append(Stage(index, work, Target(info, form, after, self.layout.limits(info))))
+            limits = self.layout.limits(info)
+            target = Target(info, form, after, limits, has_gram=info.name in self.with_gram)
+            stages.append(Stage(index, work, target))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
 

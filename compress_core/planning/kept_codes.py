@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from compress_core.container import Reader
-from compress_core.errors import UsageError
+from compress_core.errors import UnsupportedError, UsageError
 from compress_core.layouts.base import Layout
 from compress_core.passes.quantize import unfit
 from compress_core.planning.plan import TensorPlan
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import Form, TensorInfo
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Quantized
 
 
 def with_codes(
@@ -23,6 +27,33 @@ def with_codes(
         become others.
     """
     return {name: _with_codes(source, layout, one) for name, one in tensors.items()}
+
+
+def told_unrecorded(source: Reader, tensors: Mapping[str, TensorPlan]) -> list[str]:
+    """What is to be said of codes whose error nothing records."""
+    names = [name for name, one in tensors.items() if keeps_codes(one)]
+    left = sum(name not in source.errors for name in names)
+    if not left:
+        return []
+    return [f"of {left} tensors no error is recorded: theirs is told against what their codes mean"]
+
+
+def keeps_codes(one: TensorPlan) -> bool:
+    """Whether a tensor keeps the codes that it has in the input."""
+    return one.form.scheme is not None and not one.stages
+
+
+def check_codes(layout: Layout, info: TensorInfo, codes: Quantized) -> None:
+    """What only data tell of codes that are kept.
+
+    :raises UnsupportedError: a scale is below zero, and the layout holds none.
+    """
+    scale = codes.parameters["scale"]
+    if not layout.limits(info).negative_scale and scale.dtype.kind == "f" and (scale < 0).any():
+        raise UnsupportedError(
+            f"layout {layout.id} holds no scales below zero, and {info.name} has some",
+            hint="decode it with modelopt restore, and quantize that",
+        )
 
 
 def _with_codes(source: Reader, layout: Layout, one: TensorPlan) -> TensorPlan:

@@ -11,7 +11,7 @@ from typing import Any
 from compress_core import model
 from compress_core.container import PartSpec, Reader
 from compress_core.layouts.base import Checkpoint, Layout
-from compress_core.passes.base import Pass, Target
+from compress_core.passes.base import GRAM_ROWS, Pass, Target
 from compress_core.planning.dtypes_of_config import config_after, config_remarks
 from compress_core.report import Exactness
 from compress_core.spec import Spec
@@ -48,6 +48,11 @@ class TensorPlan:
     def needs_finite(self) -> bool:
         """Whether NaN and infinity would not be left as they are."""
         return self.form.touched and not all(stage.work.takes_nonfinite for stage in self.stages)
+
+    @property
+    def gram_matrices(self) -> int:
+        """How many matrices of the size of its Gram matrix its passes hold at once."""
+        return sum(one.work.gram_matrices for one in self.stages if one.target.has_gram)
 
     @property
     def kept_because(self) -> str | None:
@@ -156,7 +161,22 @@ class Plan:
     def row_multiple(self, one: TensorPlan) -> int:
         """Rows of a tensor that neither its passes nor its layout may see parted."""
         multiples = [stage.work.row_multiple(one.info) for stage in one.stages]
+        if one.gram_matrices:
+            multiples.append(GRAM_ROWS)
         return math.lcm(self.layout.row_multiple(one.info, one.form), *multiples)
+
+
+def without_gram(plan: Plan) -> list[str]:
+    """What is to be said of passes that go by Gram matrices, and of tensors that have none."""
+    left: dict[str, list[str]] = {}
+    for one in plan.tensors.values():
+        for stage in one.stages:
+            if stage.work.gram_matrices and not stage.target.has_gram:
+                left.setdefault(stage.work.without_gram, []).append(one.info.name)
+    return [
+        f"no Gram matrix of {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {said}"
+        for said, names in left.items()
+    ]
 
 
 def exactness(form: Form) -> Exactness:

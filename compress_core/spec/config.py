@@ -19,7 +19,7 @@ from compress_core.spec.patterns import match_at, patterns_at
 from compress_core.spec.place import Place
 from compress_core.spec.shapes import given_values, items, mapping, mapping_of, text, texts
 
-SPEC_KEYS = ("version", "name", "select", "passes", "output", "gates", "report")
+SPEC_KEYS = ("version", "name", "select", "passes", "gram", "output", "gates", "report")
 SELECT_KEYS = ("match", "ignore", "where")
 
 
@@ -44,9 +44,10 @@ def build(data: object, place: Place) -> Spec:
     output = _output(given.get("output", {}), place.key("output"))
     gates = build_gates(given.get("gates", ()), place.key("gates"))
     name = text(given["name"], place.key("name")) if "name" in given else None
+    gram = text(given["gram"], place.key("gram")) if "gram" in given else None
     report = tuple(path for path, _ in texts(given.get("report", ()), place.key("report")))
     with place.blaming():
-        return Spec(Pipeline(tuple(steps), select), name, output, gates, report)
+        return Spec(Pipeline(tuple(steps), select), name, output, gates, report, gram)
 
 
 def _check_version(given: Mapping[str, object], place: Place) -> None:

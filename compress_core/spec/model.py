@@ -63,6 +63,7 @@ class Spec:
     :ivar name: for reports and file names; ``None`` = not given.
     :ivar gates: judged once the result is known.
     :ivar report: files that the result is also written to; their suffix says the format.
+    :ivar gram: the Gram file of the inputs of layers; ``None``: there is none.
     :raises UsageError: ``name`` is empty, too long, or cannot be part of a file name.
     """
 
@@ -71,8 +72,11 @@ class Spec:
     output: Output = field(default_factory=Output)
     gates: tuple[Gate, ...] = ()
     report: tuple[str, ...] = ()
+    gram: str | None = None
 
     def __post_init__(self) -> None:
+        if self.gram == "":
+            raise UsageError("an empty path", where="gram", hint="name a Gram file")
         name = self.name
         if name is None:
             return
@@ -104,6 +108,7 @@ class Spec:
         parts = {
             "select": self.pipeline.select.config(),
             "passes": [step.config() for step in self.pipeline.steps],
+            "gram": self.gram,
             "output": self.output.config(),
             "gates": [gate.config() for gate in self.gates],
             "report": list(self.report),

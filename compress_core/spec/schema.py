@@ -41,6 +41,11 @@ def json_schema() -> Schema:
                     "type": "array",
                     "items": {"$ref": "#/$defs/step"},
                 },
+                "gram": {
+                    "description": "file of Gram matrices, by which passes fit what layers give",
+                    "type": "string",
+                    "minLength": 1,
+                },
                 "output": _ref("output", "how the result is stored"),
                 "gates": {
                     "description": "what the result may cost; judged when it is known",

@@ -115,11 +115,11 @@ def cells(name: str, result: Result) -> tuple[str, ...]:
     )
 
 
-def as_text(rows: Sequence[Sequence[str]]) -> str:
+def as_text(rows: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
     """A table for terminals."""
-    widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    lines = [_padded(HEADER, widths), rule, *(_padded(row, widths) for row in rows)]
+    lines = [_padded(header, widths), rule, *(_padded(row, widths) for row in rows)]
     return "".join(f" {line}\n" for line in lines)
 
 
@@ -128,10 +128,10 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([row[0].ljust(widths[0]), *numbers])
 
 
-def as_markdown(rows: Iterable[Sequence[str]]) -> str:
+def as_markdown(rows: Iterable[Sequence[str]], header: Sequence[str] = HEADER) -> str:
     """A table for GitHub."""
-    rule = ["---", *("---:" for _ in HEADER[1:])]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (HEADER, rule, *rows))
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
 
 
 def main() -> None:

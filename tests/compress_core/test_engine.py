@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from compress_core import compress, from_config, open_weights, plan, restore
 from compress_core.container import Nowhere
 from compress_core.engine import Run, sweep
 from compress_core.errors import NonFiniteError, UnsupportedError
+from compress_core.grams import Grams
 from compress_core.limits import Limits
 from compress_core.passes.base import Pass, Settled, Survey, Target
 from compress_core.pipeline import Pipeline, Step
@@ -32,6 +34,7 @@ from compress_core.spec import Output, Spec
 from compress_core.tensors import ELEMENT, Form, TensorInfo
 from compress_core.tiles import Tile
 from compress_core.tiling import LEAST_MEMORY
+from tests.compress_core import gram_files
 
 JOBS = pytest.mark.parametrize("jobs", [1, 2, 5])
 
@@ -475,3 +478,25 @@ def test_a_large_tensor_goes_through_in_little_memory(
         path.unlink()
     peak = int(done.stdout)
     assert 20 * 2**20 < peak < most, f"{peak / 2**20:.0f} MiB"
+
+
+def test_one_gram_matrix_is_held_at_a_time_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = {f"{name}.weight": np.ones((600, 64), np.float32) for name in "abc"}
+    source = gram_files.saved(tmp_path / "m.safetensors", arrays)
+    file = gram_files.saved(tmp_path / "g.safetensors", gram_files.grams(arrays))
+    given: list[weakref.ref[Any]] = []
+    held: list[int] = []
+
+    def matrix(self: Grams, name: str) -> Any:
+        held.append(sum(one() is not None for one in given))
+        found = np.eye(64, dtype=np.float32)
+        given.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(Grams, "matrix", matrix)
+    step = {"pass": "prune", "method": "dynamic", "sparsity": 0.5}
+    spec = from_config({"version": 1, "passes": [step], "gram": str(file)})
+    compress(source, tmp_path / "o.safetensors", spec, Settings(jobs=2))
+    assert held == [0, 0, 0]

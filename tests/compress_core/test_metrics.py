@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +17,16 @@ from numpy.typing import NDArray
 from compress_core.dtypes import DTYPES
 from compress_core.kernels import floats
 from compress_core.kernels.sums import ordered_sum
-from compress_core.metrics import KEPT_GRAIN, ErrorStats, Moments, observe, observe_kept, total
+from compress_core.metrics import (
+    KEPT_GRAIN,
+    OUTPUT_ROWS,
+    ErrorStats,
+    Moments,
+    observe,
+    observe_kept,
+    observe_outputs,
+    total,
+)
 from compress_core.tensors import TensorInfo
 from compress_core.tiles import Tile
 
@@ -205,3 +215,37 @@ def test_differences_that_float32_does_not_hold_are_no_warning() -> None:
     found = observe(tile)
     assert found.max_abs == math.inf
     assert found.error_squares == (math.inf,)
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("columns", [3, OUTPUT_ROWS, OUTPUT_ROWS + 5])
+def test_the_error_of_outputs_is_that_of_real_inputs(code: str, columns: int) -> None:
+    inputs = np.random.default_rng(4).normal(size=(900, columns))
+    gram = (inputs.T @ inputs / len(inputs)).astype(np.float32)
+    tile = moved(normal(10, columns, code), code)
+    found = observe_outputs(tile, lambda first, stop: gram[first:stop])
+    before = floats.native(tile.raw, code).astype(np.float64)
+    after = floats.native(tile.stored(), code).astype(np.float64)
+    given, told = inputs @ before.T, inputs @ after.T
+    assert len(found.errors) == len(found.references) == 3
+    scale = len(inputs)
+    assert math.fsum(found.errors) == pytest.approx(np.sum((given - told) ** 2) / scale, rel=1e-5)
+    assert math.fsum(found.references) == pytest.approx(np.sum(given**2) / scale, rel=1e-5)
+
+
+def test_errors_of_outputs_are_kept_for_each_sample_and_closed() -> None:
+    gram = np.eye(6, dtype=np.float32)
+    whole = ErrorStats()
+    for start in (0, 4):
+        tile = tile_of(normal(8, 6)[start : start + 4], "F32", start=start)
+        tile.prune(np.broadcast_to(np.arange(6) < 3, (4, 6)))
+        squares = observe_outputs(tile, lambda first, stop: gram[first:stop])
+        outputs = {"in_sample": squares, "held_out": squares}
+        whole.update(replace(observe(tile), outputs=outputs), tile.raw.size)
+    found = whole.outputs
+    assert found == whole.close().outputs
+    assert found is not None
+    # with independent inputs of unit variance it is the error of the weights
+    assert found.in_sample.error == pytest.approx(whole.result().error, rel=1e-6)
+    assert found.held_out == found.in_sample
+    assert ErrorStats().outputs is None

@@ -13,10 +13,13 @@ from compress_core import compress, from_config, plan
 from compress_core.report import (
     SCHEMA,
     ErrorResult,
+    OutputErrors,
     QuantizedTotals,
     Report,
+    Squares,
     TensorReport,
     Totals,
+    mean_outputs,
     pooled,
 )
 
@@ -147,3 +150,31 @@ def test_a_plan_has_sizes_and_memory_and_no_errors(samples: Path) -> None:
     assert planned.peak_bytes is not None
     assert 50 * 2**20 < planned.peak_bytes < 200 * 2**20
     json.dumps(planned.to_json(), allow_nan=False)
+
+
+def test_errors_of_outputs_have_a_mean_in_which_layers_count_alike() -> None:
+    small = OutputErrors(Squares(1e-8, 1e-6), Squares(4e-8, 1e-6))
+    large = OutputErrors(Squares(3e6, 1e8), Squares(1e6, 1e8))
+    found = mean_outputs([small, large])
+    assert found is not None
+    assert found.in_sample.error == pytest.approx(math.sqrt((0.01 + 0.03) / 2))
+    assert found.held_out is not None
+    assert found.held_out.error == pytest.approx(math.sqrt((0.04 + 0.01) / 2))
+    assert mean_outputs([]) is None
+
+
+def test_a_held_out_mean_is_one_of_all_layers_or_of_none() -> None:
+    found = mean_outputs([OutputErrors(Squares(1, 4), Squares(1, 4)), OutputErrors(Squares(1, 4))])
+    assert found is not None
+    assert found.held_out is None
+    assert found.judged_by == found.in_sample
+
+
+def test_errors_of_outputs_are_in_the_json_of_tensors_and_totals() -> None:
+    outputs = OutputErrors(Squares(1, 4), Squares(4, 4))
+    for one in (
+        TensorReport("a", (2,), "F32", "sparse", 8, 4, outputs=outputs),
+        Totals(8, 4, 8, 4, 2, 2, outputs=outputs),
+    ):
+        said = one.to_json()
+        assert (said["output_error"], said["output_error_held_out"]) == (0.5, 1.0)

@@ -38,8 +38,10 @@ METHODS = {
 ALLOWED = {
     "cli/modelopt_cli/allocator.py": {"ctypes"},  # settings of the C library in use
     # the kernels that were installed with the package
-    "compress_core/kernels/native/__init__.py": {"ctypes"},
-    "compress_core/kernels/native/calls.py": {"ctypes"},
+    **{
+        f"compress_core/kernels/native/{name}.py": {"ctypes"}
+        for name in ("__init__", "calls", "differences", "floats", "ranking")
+    },
     # a batch starts this tool itself, and its workers end with it
     "cli/modelopt_cli/workers/lifeline.py": {"ctypes"},
     "cli/modelopt_cli/workers/worker.py": {"subprocess"},

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compress_core.report import ErrorResult, TensorReport, Totals, pooled
+from compress_core.report import (
+    ErrorResult,
+    OutputErrors,
+    TensorReport,
+    Totals,
+    mean_outputs,
+    pooled,
+)
 from modelopt_cli.render.base import Column
 from modelopt_cli.render.folding import Group
 from modelopt_cli.render.numbers import NOTHING, decibels, magnitude, megabytes, percent, ratio
@@ -17,6 +24,7 @@ class Line:
 
     :ivar measured: over all elements of the group.
     :ivar elements: those that ``zeros`` was counted among.
+    :ivar outputs: the error of what its layers give.
     """
 
     label: str
@@ -28,6 +36,7 @@ class Line:
     measured: ErrorResult | None
     zeros: int | None
     elements: int
+    outputs: OutputErrors | None
 
     @classmethod
     def of_group(cls, group: Group[TensorReport]) -> Line:
@@ -44,6 +53,7 @@ class Line:
             measured=pooled(measured) if measured else None,
             zeros=sum(tensor.zeros or 0 for tensor in counted) if counted else None,
             elements=sum(tensor.elements for tensor in counted),
+            outputs=mean_outputs(one.outputs for one in group.members if one.outputs is not None),
         )
 
     @classmethod
@@ -59,6 +69,7 @@ class Line:
             measured=totals.measured,
             zeros=totals.zeros,
             elements=totals.float_elements,
+            outputs=totals.outputs,
         )
 
 
@@ -85,5 +96,19 @@ ERRORS: Columns = (
     (
         Column("max |Δ|", wide=True),
         lambda line: magnitude(line.measured.max_abs) if line.measured else NOTHING,
+    ),
+)
+OUTPUTS: Columns = (
+    (
+        Column("Output error"),
+        lambda line: magnitude(line.outputs.in_sample.error) if line.outputs else NOTHING,
+    ),
+    (
+        Column("held out"),
+        lambda line: (
+            magnitude(line.outputs.held_out.error)
+            if line.outputs and line.outputs.held_out
+            else NOTHING
+        ),
     ),
 )

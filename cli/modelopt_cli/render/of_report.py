@@ -12,7 +12,7 @@ from compress_core.sizes import human
 from modelopt_cli.render.base import Row, Sheet
 from modelopt_cli.render.folding import Group, folded, unfolded
 from modelopt_cli.render.judged import Finding
-from modelopt_cli.render.lines import ERRORS, SIZES, ZEROS, Columns, Line
+from modelopt_cli.render.lines import ERRORS, OUTPUTS, SIZES, ZEROS, Columns, Line
 from modelopt_cli.render.numbers import decibels, percent
 from modelopt_cli.render.of_check import findings, verdict_sheet
 
@@ -68,7 +68,8 @@ class ReportResult:
     def _columns(self) -> Columns:
         if self.report.kind == "plan" and not self.report.has_errors:
             return SIZES
-        return SIZES + (ZEROS if self._prunes else ()) + ERRORS
+        outputs = OUTPUTS if self.report.totals.outputs is not None else ()
+        return SIZES + (ZEROS if self._prunes else ()) + ERRORS + outputs
 
     @property
     def _prunes(self) -> bool:
@@ -80,6 +81,11 @@ class ReportResult:
             yield from self._efficiency()
         if self.report.totals.measured is not None:
             yield "Error: ‖W−Ŵ‖/‖W‖ over all elements (of the weights, not the model's accuracy)."
+            if self.report.totals.outputs is not None:
+                yield (
+                    "Output error: the same of what layers give, by the Gram file; of several, the"
+                    " root of the mean square."
+                )
             if not self._prunes and self.report.totals.zeros is not None:
                 yield self._zeros()
         if self._saves_nothing:

@@ -68,6 +68,10 @@ def not_read(checkpoint: Checkpoint, unread: Unread, *, allow_unread: bool) -> I
             yield Refusal(name, said, hint)
 
 
+SOME_REFUSE = "some of its readers: the notes name one that refuses it"
+"""Who reads what was written all the same."""
+
+
 def all_unread(checkpoint: Checkpoint, unread: Unread) -> list[str]:
     """Which readers are known to refuse what is to be written."""
     found = (unread(form) for form in checkpoint.coded.values())

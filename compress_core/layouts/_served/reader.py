@@ -60,7 +60,9 @@ class ServedReader(LogicalReader):
         self._check(recorded)
 
     def has_codes(self, name: str) -> bool:
-        return self.owner(name) in self._coded
+        found = self._coded.get(self.owner(name))
+        # where they stand for values in a way of their own, another layout would misread them
+        return found is not None and found.scheme == found.form.scheme
 
     def codes(self, name: str, start: int, stop: int) -> Quantized:
         with located(self.path / self.shards[name]):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from compress_core.container import Reader
 from compress_core.layouts._served.fitness import (
+    SOME_REFUSE,
     all_unread,
     fused_experts,
     heads_that_are_embeddings,
@@ -57,6 +58,9 @@ class CompressedTensors(ServedLayout):
 
     def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
         return list(refusals(checkpoint, allow_unread=self.allow_unread))
+
+    def readers(self, checkpoint: Checkpoint) -> str:
+        return SOME_REFUSE if all_unread(checkpoint, unread) else self.read_by
 
     def remarks(self, checkpoint: Checkpoint) -> list[str]:
         said = [*all_unread(checkpoint, unread), *dtype_remark(checkpoint)]

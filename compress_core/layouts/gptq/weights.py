@@ -118,6 +118,8 @@ def coded_weight(module: Module, arguments: Arguments, dtype: DType) -> CodedWei
     bits, scales = arguments.bits, module.info(SCALES).dtype.code
     if not is_float(scales):
         raise NotDecodedError(f"scales of {module.name} are {scales}")
+    if rows * bits % _WORD:
+        raise FormatError(f"{rows} rows of {bits} bits do not fill words", where=module.name)
     shape = (rows, words * _WORD // bits)
     group = Integer(bits, arguments.group_size, arguments.symmetric, "none", scales)
     expected = parts_of(shape, bits, group.groups(shape[1]), scales)

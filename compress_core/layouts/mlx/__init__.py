@@ -11,6 +11,7 @@ from compress_core.layouts._served.fitness import (
     heads_that_are_embeddings,
     no_config,
     tied_head,
+    transposed,
 )
 from compress_core.layouts._served.layout import ServedLayout
 from compress_core.layouts.base import Checkpoint
@@ -55,7 +56,7 @@ class Mlx(ServedLayout):
         return misfit(info, form) or super().fits(info, form)
 
     def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
-        return [*no_config(checkpoint), *tied_head(checkpoint)]
+        return [*no_config(checkpoint), *tied_head(checkpoint), *transposed(checkpoint)]
 
     def remarks(self, checkpoint: Checkpoint) -> list[str]:
         return fused_experts(checkpoint)

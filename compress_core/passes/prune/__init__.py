@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_core.errors import UsageError
 from compress_core.fields import option
 from compress_core.limits import Limits
-from compress_core.passes.base import Pass, Settled, Survey, Target
-from compress_core.passes.prune.counting import kept_elements
+from compress_core.passes.base import DAMPING, Pass, Settled, Survey, Target
+from compress_core.passes.prune.counting import kept_elements, share
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
 
 if TYPE_CHECKING:
     from compress_core.passes.prune.units import Scoring
+
+# methods that go by what the layer gives → matrices of the size of its Gram matrix in memory
+_BY_OUTPUT = {"wanda": 1, "sparsegpt": 1, "l1": 1, "l2": 4, "dynamic": 1, "admm": 5}
 
 _STRUCTURES = r"\d{1,9}(of|x)\d{1,9}"
 
@@ -42,7 +46,10 @@ class Prune(Pass):
         replaces=("sparsity", "scope"),
     )
     method: str = option(
-        "what decides who goes first", str, choices=("magnitude", "random"), default="magnitude"
+        "what decides who goes first; all but magnitude and random go by --gram",
+        str,
+        choices=("magnitude", "random", *_BY_OUTPUT),
+        default="magnitude",
     )
     structure: str = option(
         "what is zeroed as one",
@@ -66,10 +73,18 @@ class Prune(Pass):
         otherwise="row for elements, tensor for structures",
     )
     seed: int = option("seed of method random", int, minimum=0, default=0)
+    damping: float | None = option(
+        "share of its mean that is added to the diagonal of a Gram matrix",
+        float,
+        minimum=0.001,
+        maximum=10,
+        otherwise=f"{DAMPING}",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_amount()
+        self._check_method()
         if self.norm != "l2" and self._structure.kind in ("element", "nofm"):
             raise UsageError(
                 "norm is the score of a structure, and single elements have their magnitude",
@@ -92,6 +107,45 @@ class Prune(Pass):
                 where="threshold",
                 hint="give sparsity instead",
             )
+
+    def _check_method(self) -> None:
+        if not self._by_output:
+            if self.damping is not None:
+                raise UsageError(
+                    f"damping is for Gram matrices, and method {self.method} goes by none",
+                    where="damping",
+                    hint="drop damping, or use a method such as admm",
+                )
+        elif self.threshold is not None:
+            raise UsageError(
+                f"a threshold is a magnitude, and method {self.method} goes by what layers give",
+                where="threshold",
+                hint="give sparsity instead",
+            )
+        elif self._structure.kind not in ("element", "nofm"):
+            raise UsageError(
+                f"method {self.method} removes elements, and no {self.structure}",
+                where="structure",
+                hint="use structure element or 2of4, or method magnitude",
+            )
+        elif self._scope != "row":
+            raise UsageError(
+                f"method {self.method} chooses within each row",
+                where="scope",
+                hint="drop scope, or use method magnitude",
+            )
+
+    @property
+    def _by_output(self) -> bool:
+        return self.method in _BY_OUTPUT
+
+    @property
+    def gram_matrices(self) -> int:
+        return _BY_OUTPUT.get(self.method, 0)
+
+    @property
+    def without_gram(self) -> str:
+        return f"method {self.method} is magnitude there"
 
     def _check_amount(self) -> None:
         if self._structure.kind == "nofm":
@@ -170,6 +224,8 @@ class Prune(Pass):
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
         from compress_core.passes.prune import selection
 
+        if self._by_output and targets[0].has_gram:
+            return self._optimised()
         scoring = self._scoring(targets)
         if isinstance(found, selection.ColumnScores):
             return found.settle(targets, self.sparsity, self.threshold)
@@ -180,6 +236,17 @@ class Prune(Pass):
         if self._scope == "row":
             return selection.ShareOfRow(scoring, self.sparsity or 0.0)
         return selection.settle(scoring, targets, self.sparsity or 0.0, found)
+
+    def _optimised(self) -> Settled:
+        from compress_core.kernels.calibrated.problem import Choice, KeepOfEach, SmallestOfRow
+        from compress_core.passes.prune import optimised
+
+        structure, sparsity = self._structure, self.sparsity or 0.0
+        choice: Choice = SmallestOfRow(partial(share, sparsity))
+        if structure.kind == "nofm":
+            choice = KeepOfEach(structure.height, structure.width)
+        damping = DAMPING if self.damping is None else self.damping
+        return optimised.METHODS[self.method](choice, damping)
 
     def _scoring(self, targets: Sequence[Target]) -> Scoring:
         from compress_core.passes.prune.units import Scoring, key_width

@@ -11,7 +11,7 @@ from compress_core.errors import UsageError
 from compress_core.gates import Measurement, TensorMeasure
 from compress_core.gates.measurement import figure
 from compress_core.gates.metric import METRICS
-from compress_core.report import ErrorResult, Report, TensorReport, Totals
+from compress_core.report import ErrorResult, OutputErrors, Report, Squares, TensorReport, Totals
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,27 @@ def test_a_run_is_measured_by_its_report() -> None:
     }
 
 
+def with_outputs(measured: Measurement) -> Measurement:
+    """The first two tensors with errors of what they give: one of them has no held-out error."""
+    outputs = (
+        OutputErrors(Squares(0.01, 1.0), Squares(0.04, 1.0)),
+        OutputErrors(Squares(0.25, 1.0)),
+    )
+    first, second, *rest = measured.tensors
+    known = (replace(first, outputs=outputs[0]), replace(second, outputs=outputs[1]))
+    return replace(measured, tensors=(*known, *rest))
+
+
+def test_the_output_error_is_the_held_out_one_where_there_is_one(measured: Measurement) -> None:
+    found = with_outputs(measured)
+    assert figure("output_error", found, found.tensors[:1]) == pytest.approx(0.2)
+    assert figure("output_error", found, found.tensors[1:2]) == pytest.approx(0.5)
+    assert figure("output_error", found) == pytest.approx(math.sqrt((0.01 + 0.25) / 2))
+    assert figure("output_error", found, found.tensors[2:]) is None
+    with pytest.raises(UsageError, match="no Gram matrix"):
+        figure("output_error", measured)
+
+
 def test_every_metric_can_be_measured(measured: Measurement) -> None:
     for metric in METRICS.values():
-        assert figure(metric.id, measured) is not None
+        assert figure(metric.id, with_outputs(measured)) is not None

@@ -13,7 +13,7 @@ from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
 from compress_core.fitting import RULES, SEARCHES, Fitting
 from compress_core.limits import Limits
-from compress_core.passes.base import Pass, Settled, Survey, Target
+from compress_core.passes.base import DAMPING, Pass, Settled, Survey, Target
 from compress_core.presets import PRESETS, find, rule_of
 from compress_core.tensors import Form, Refusal, TensorInfo
 from compress_core.wanted import Wanted
@@ -21,6 +21,9 @@ from compress_core.wanted import Wanted
 if TYPE_CHECKING:
     from compress_core.schemes.base import Parameters, Scheme
     from compress_core.tiles import Tile
+
+# ways to choose codes by what the layer gives → matrices of the size of its Gram matrix in memory
+_BY_OUTPUT = {"gptq": 3, "cd": 3, "ste": 1}
 
 _OF_SCHEMES = ("bits", "group_size", "symmetric", "center", "element")
 
@@ -91,6 +94,20 @@ class Quantize(Pass):
         choices=("auto", "f32", "f16", "bf16"),
         default="auto",
     )
+    refine: str = option(
+        "how codes are chosen by --gram: with feedback, coordinate descent besides,"
+        " or training straight through them; none: each is the nearest",
+        str,
+        choices=("none", *_BY_OUTPUT),
+        default="none",
+    )
+    damping: float | None = option(
+        "share of its mean that is added to the diagonal of a Gram matrix",
+        float,
+        minimum=0.001,
+        maximum=10,
+        otherwise=f"{DAMPING}",
+    )
     inputs: str | None = option(
         "format that servers give to what a layer gets, token by token; weights do not change",
         str,
@@ -109,6 +126,12 @@ class Quantize(Pass):
                 hint="try --bits 4 or --preset W4A16",
             )
         self._class.asked(self._wanted("F32"))
+        if self.damping is not None and self.refine == "none":
+            raise UsageError(
+                "damping is for Gram matrices, and refine is none",
+                where="damping",
+                hint="drop damping, or use --refine cd",
+            )
         if not self._has(self._rule):
             mean = " around a mean" if self._setting("center") == "mean" else ""
             raise UsageError(
@@ -191,6 +214,14 @@ class Quantize(Pass):
         named = str(self._setting("inputs", "none"))
         return None if named == "none" else named
 
+    @property
+    def gram_matrices(self) -> int:
+        return _BY_OUTPUT.get(self.refine, 0)
+
+    @property
+    def without_gram(self) -> str:
+        return f"refine {self.refine} is rounding to the nearest there"
+
     def group(self, info: TensorInfo) -> str | None:
         return info.name if self._scheme(info.dtype).surveys else None
 
@@ -211,9 +242,34 @@ class Quantize(Pass):
 
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
         known = found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
+        first = targets[0]
+        if self._by_gram(targets) and first.form.scheme is not None:
+            return self._refined(first.form.scheme, self._fitting(first), known)
         return Encode(
             {one.info.name: (one.form.scheme, self._fitting(one)) for one in targets}, known
         )
+
+    def _by_gram(self, targets: Sequence[Target]) -> bool:
+        """Whether codes are chosen by Gram matrices.
+
+        :raises UsageError: some of the tensors that decide together have one, and others have none.
+        """
+        missing = [one.info.name for one in targets if not one.has_gram]
+        if not self.gram_matrices or len(missing) == len(targets):
+            return False
+        if missing:
+            others = next(one.info.name for one in targets if one.has_gram)
+            raise UsageError(
+                f"{missing[0]} has no Gram matrix, and readers make one matrix of it and {others}",
+                hint=f"add its matrix, which is the same, or --ignore '{missing[0]}'",
+            )
+        return True
+
+    def _refined(self, scheme: Scheme, fitting: Fitting, known: Parameters | None) -> Settled:
+        from compress_core.passes.quantize import refined
+
+        damping = DAMPING if self.damping is None else self.damping
+        return refined.WAYS[self.refine](scheme, fitting, known, damping)
 
     def _fitting(self, target: Target) -> Fitting:
         return Fitting(self._rule, self.scale_search, target.limits.negative_scale)
