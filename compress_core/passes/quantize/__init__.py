@@ -96,7 +96,7 @@ class Quantize(Pass):
     )
     refine: str = option(
         "how codes are chosen by --gram: with feedback, coordinate descent besides,"
-        " or training straight through them; none: each is the nearest",
+        " or training of latent weights; none: each is the nearest",
         str,
         choices=("none", *_BY_OUTPUT),
         default="none",

@@ -29,7 +29,8 @@ Search = Callable[[Floats, Grid], Floats]
 class GridOfScheme(Grid):
     """The numbers of a scheme with the parameters of some rows.
 
-    Scales and means of 16 bits and more may be moved, where each row has its own.
+    Scales and means of 16 bits and more may be moved, where each row has its own; not those of a
+    line that ends at a value of its group, which have a bias.
 
     :ivar parameters: as they are by now.
     """
@@ -67,7 +68,8 @@ class GridOfScheme(Grid):
         return self._scheme.group_size if isinstance(self._scheme.group_size, int) else 1
 
     def slopes(self, values: Floats) -> Iterator[Slope]:
-        if self._scheme.rows > 1 or self._scheme.group_size == "tensor":
+        shared = self._scheme.rows > 1 or self._scheme.group_size == "tensor"
+        if shared or "bias" in self.parameters:
             return
         width = self._scheme.width(len(values))
         movable = [

@@ -34,6 +34,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     "nf4": {"scheme": "nf4", "group_size": 16},
     "mxfp4": {"scheme": "mxfp4", "group_size": 16},
     "nvfp4": {"scheme": "nvfp4", "group_size": 16},
+    "nf4-double": {"scheme": "nf4", "double_quant": True, "group_size": 16},
+    "affine": {"scheme": "affine", "bits": 4, "group_size": 16},
+    "mxfp8": {"scheme": "mxfp8", "group_size": 16},
     "formula": {"bits": 3, "scale_search": "none"},
 }
 WAYS = ("gptq", "cd", "ste")
