@@ -51,8 +51,19 @@ def _run(arguments: list[str]) -> int:
         else:
             _invoke(arguments, output)
     except Exception as error:
+        signalled = _signal_in(error)
+        if signalled is not None:
+            raise signalled from None
         return _exit_code(error, output)
     return 0
+
+
+def _signal_in(error: BaseException) -> BaseException | None:
+    """The signal behind an error: Python 3.11 wraps what is raised while a class is being made."""
+    cause = error.__cause__
+    while cause is not None and not isinstance(cause, (KeyboardInterrupt, Terminated)):
+        cause = cause.__cause__
+    return cause
 
 
 def _version(output: Output) -> None:

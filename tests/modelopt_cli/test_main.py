@@ -200,3 +200,17 @@ def test_main_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as left:
         main.main()
     assert left.value.code == 3
+
+
+@pytest.mark.parametrize(
+    ("signalled", "code"), [(KeyboardInterrupt(), 130), (main.Terminated(), 143)]
+)
+def test_a_signal_that_python_wraps_is_a_signal(
+    signalled: BaseException, code: int, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def invoke(arguments: list[str], output: Any) -> None:
+        raise RuntimeError("Error calling __set_name__") from signalled
+
+    monkeypatch.setattr(main, "_invoke", invoke)
+    ran = cli("prune")
+    assert (ran.code, ran.out, ran.err) == (code, "", "")
