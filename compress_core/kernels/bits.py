@@ -92,8 +92,8 @@ def pack_words(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int32]:
 
 
 def unpack_words(words: NDArray[Any], bits: int, columns: int) -> NDArray[np.uint8]:
-    """The inverse of :func:`pack_words`; codes of up to 8 bits."""
-    stream = np.ascontiguousarray(words, dtype="<i4").view(np.uint8)
+    """The inverse of :func:`pack_words`, of words with or without a sign; codes of up to 8 bits."""
+    stream = np.ascontiguousarray(words).view(np.uint8)
     codes: NDArray[np.uint8] = unpack(stream, bits, columns)
     return codes
 

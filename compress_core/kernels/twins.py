@@ -40,7 +40,7 @@ def use(kernels: str | None) -> None:
             "this installation has no native kernels: it was built without a C compiler",
             hint="install a C compiler and modelopt again, or leave it out: NumPy does the same",
         )
-    _asked = next((one for one in CHOICES if one == kernels), None)
+    _asked = kernels
 
 
 def in_use() -> Kernels:

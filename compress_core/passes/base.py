@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core.dtypes import DType
+from compress_core.errors import UnsupportedError
 from compress_core.fields import Configured
 from compress_core.limits import Limits
 from compress_core.tensors import Form, Refusal, TensorInfo
@@ -59,28 +60,43 @@ class Survey(ABC):
         """
 
 
-class Settled(ABC):
-    """A pass that knows all it needs of one group of tensors.
+class Decided:
+    """A pass that has seen all data that it wants to see of one group of tensors."""
 
-    :cvar needs_gram: whether it can be applied only as what :meth:`given` makes of it.
-    """
+    def dtype(self, info: TensorInfo, before: DType) -> DType:
+        """The dtype of a tensor that had ``before`` until this pass."""
+        return before
 
-    needs_gram: ClassVar[bool] = False
 
-    def given(self, gram: NDArray[np.float32]) -> Settled:
-        """The same for one tensor, with all that follows from the Gram matrix of its inputs.
-
-        :param gram: (columns, columns); the callee's own, to be changed and kept.
-        """
-        return self
+class Settled(Decided, ABC):
+    """One that knows all it needs."""
 
     @abstractmethod
     def apply(self, tile: Tile) -> None:
         """Change the tile's mask, codes, dtype or working values, each row by itself."""
 
-    def dtype(self, info: TensorInfo, before: DType) -> DType:
-        """The dtype of a tensor that had ``before`` until this pass."""
-        return before
+
+class Waiting(Decided, ABC):
+    """One that waits for the Gram matrix of each tensor."""
+
+    def given(self, gram: NDArray[np.float32]) -> Settled:
+        """The same for one tensor, with all that follows from the Gram matrix of its inputs.
+
+        :param gram: (columns, columns); the callee's own, to be changed and kept.
+        :raises UnsupportedError: the matrix is too near to singular.
+        """
+        import numpy as np
+
+        try:
+            return self.prepared(gram)
+        except np.linalg.LinAlgError:
+            raise UnsupportedError(
+                "its Gram matrix is too near to singular", hint="use a larger damping"
+            ) from None
+
+    @abstractmethod
+    def prepared(self, gram: NDArray[np.float32]) -> Settled:
+        """What :meth:`given` gives, where the matrix has a factor."""
 
 
 class Pass(Configured, ABC):
@@ -147,5 +163,5 @@ class Pass(Configured, ABC):
         return None
 
     @abstractmethod
-    def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
+    def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         """The pass, ready to be applied to the tiles of ``targets``."""

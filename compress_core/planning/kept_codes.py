@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.layouts.base import Layout
-from compress_core.passes.quantize import unfit
+from compress_core.passes.quantize.room import unfit
 from compress_core.planning.plan import TensorPlan
 from compress_core.schemes.base import Scheme
 from compress_core.tensors import Form, TensorInfo

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compress_core import Settings, compress, diff, from_config, open_logical, restore
 from compress_core.fitting import Fitting
 from compress_core.kernels import floats
-from compress_core.layouts._served.words import pack_words, unpack_words
+from compress_core.kernels.bits import pack_words, unpack_words
 from compress_core.schemes._scaled import Scaled
 from compress_core.schemes.affine import Affine
 from compress_core.schemes.mxfp4 import Mxfp4

@@ -13,7 +13,7 @@ from compress_core.dtypes import DTYPES
 from compress_core.fitting import Fitting
 from compress_core.kernels.dynamic import DYNAMIC, binned_codes
 from compress_core.limits import Limits
-from compress_core.passes.base import Target
+from compress_core.passes.base import Settled, Target
 from compress_core.passes.quantize import Quantize
 from compress_core.schemes.nf4 import Nf4
 from compress_core.schemes.nf4_double import Nf4Double
@@ -53,7 +53,9 @@ def quantized(values: Floats, **options: Any) -> Quantized:
             break
         found = further
     tile = Tile(info, 0, values, len(values))
-    work.settle([target], found).apply(tile)
+    settled = work.settle([target], found)
+    assert isinstance(settled, Settled)
+    settled.apply(tile)
     assert tile.codes is not None
     return tile.codes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from compress_core.container import Reader
-from compress_core.layouts._served.quantization import without_quantization
+from compress_core.layouts._served.quantization import KEYS, without_quantization
 from compress_core.layouts._served.reader import ServedReader
 from compress_core.layouts._served.record import Recorder
 from compress_core.layouts._served.undecoded import NotDecodedError
@@ -18,14 +18,16 @@ def open_coded(
     recorder: Recorder,
     coded: Callable[[], Mapping[str, CodedWeight]],
     left_out: Collection[str] = (),
+    keys: Collection[str] = KEYS,
 ) -> Reader | None:
     """A reader of what ``stored`` stands for; ``None``, with a note: it is not decoded here.
 
     :param coded: finds the weights with codes.
     :param left_out: parts that stand for nothing in plain weights.
+    :param keys: of ``config.json``, those that describe the codes.
     :raises FormatError: it is damaged.
     """
-    before = None if stored.config is None else without_quantization(stored.config)
+    before = None if stored.config is None else without_quantization(stored.config, keys)
     try:
         with located(stored.path):
             return ServedReader(stored, coded(), recorder, before, left_out)

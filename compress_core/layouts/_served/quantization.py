@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 KEYS = ("quantization_config", "compression_config")
 """Where a config may describe a quantization."""
 
 
-def without_quantization(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``config.json`` of the same model in plain weights."""
-    return {key: value for key, value in config.items() if key not in KEYS}
+def without_quantization(config: Mapping[str, Any], keys: Collection[str] = KEYS) -> dict[str, Any]:
+    """A ``config.json`` of the same model in plain weights.
+
+    :param keys: those that describe codes.
+    """
+    return {key: value for key, value in config.items() if key not in keys}
 
 
 def method_of(config: Mapping[str, Any] | None) -> str | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from compress_core.layouts._served.quantization import without_quantization
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.mlx.modes import mode_for
 from compress_core.tensors import Form
@@ -19,14 +20,9 @@ KEYS = ("quantization", "quantization_config")
 
 def described(checkpoint: Checkpoint) -> dict[str, Any]:
     """``config.json`` with what its quantized layers are."""
-    config = without_quantization(checkpoint.config or {})
+    config = without_quantization(checkpoint.config or {}, KEYS)
     said = quantization(checkpoint.coded)
     return {**config, **dict.fromkeys(KEYS, said)}
-
-
-def without_quantization(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``config.json`` of the same model in plain weights."""
-    return {key: value for key, value in config.items() if key not in KEYS}
 
 
 def quantization(coded: Mapping[str, Form]) -> dict[str, Any]:

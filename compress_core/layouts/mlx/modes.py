@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from compress_core.container import PartSpec, Piece, Rows
 from compress_core.errors import FormatError
 from compress_core.layouts._served.module import Module, is_float
-from compress_core.layouts._served.words import pack_words, unpack_words, words
+from compress_core.layouts._served.words import words
 from compress_core.schemes.affine import Affine
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.schemes.integer import Integer
@@ -76,6 +76,8 @@ class Mode(ABC):
         self, module: Module, scheme: Scheme, columns: int, start: int, stop: int
     ) -> NDArray[np.uint8]:
         """The codes of some rows."""
+        from compress_core.kernels.bits import unpack_words
+
         return unpack_words(module.rows("weight", start, stop), scheme.bits, columns)
 
 
@@ -195,6 +197,8 @@ def _words(shape: tuple[int, int], scheme: Scheme) -> PartSpec:
 
 
 def _packed(start: int, quantized: Quantized) -> Rows:
+    from compress_core.kernels.bits import pack_words
+
     return Rows(start, pack_words(quantized.codes, quantized.scheme.bits).view("<u4"))
 
 

@@ -5,16 +5,17 @@ No NumPy here: what the tensors are is known from headers and ``config.json``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from compress_core.container import Reader
 from compress_core.dtypes import DType
-from compress_core.layouts._served.reader import ServedReader
+from compress_core.layouts._served.module import Module
+from compress_core.layouts._served.opening import open_coded, open_recorded
 from compress_core.layouts._served.record import Recorder
-from compress_core.layouts._served.undecoded import NotDecodedError
 from compress_core.layouts._served.weight import CodedWeight, usual_dtype
 from compress_core.layouts.mlx.arguments import Quantization, quantization_of
-from compress_core.layouts.mlx.described import without_quantization
+from compress_core.layouts.mlx.described import KEYS
 from compress_core.layouts.mlx.weights import SCALES, coded_weight, modules_of
-from compress_core.logical import located
 
 RECORDER = Recorder("mlx")
 
@@ -25,32 +26,25 @@ def opened(stored: Reader) -> Reader | None:
     :raises FormatError: it is damaged.
     """
     quantization = quantization_of(stored.config)
-    if quantization is None or not modules_of(stored):
-        # with tensors that are pruned and nothing else, the record is all there is
-        own = quantization is None and RECORDER.is_in(stored.metadata)
-        return _read(stored, None) if own else None
-    try:
-        return _read(stored, quantization)
-    except NotDecodedError as error:
-        stored.notes = [*stored.notes, f"mlx, and not decoded here: {error}"]
+    if quantization is None:
+        return open_recorded(stored, RECORDER)
+    modules = modules_of(stored)
+    if not modules:
         return None
+    return open_coded(
+        stored, RECORDER, lambda: _decodable(stored, modules, quantization), keys=KEYS
+    )
 
 
-def _read(stored: Reader, quantization: Quantization | None) -> Reader:
-    with located(stored.path):
-        coded = {} if quantization is None else _decodable(stored, quantization)
-        before = None if stored.config is None else without_quantization(stored.config)
-        return ServedReader(stored, coded, RECORDER, before)
-
-
-def _decodable(stored: Reader, quantization: Quantization) -> dict[str, CodedWeight]:
+def _decodable(
+    stored: Reader, modules: Mapping[str, Module], quantization: Quantization
+) -> dict[str, CodedWeight]:
     """The weights with codes.
 
     Their dtype is the one that the file records; in files of other tools it is that of scales and
     biases, as MLX has it, or where scales are bytes that of :func:`usual_dtype`.
     """
     recorded = RECORDER.read(stored.metadata)
-    modules = modules_of(stored)
     usual = usual_dtype(stored, {f"{name}{SCALES}" for name in modules})
     found: dict[str, CodedWeight] = {}
     for name, module in modules.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_core.errors import UsageError
 from compress_core.fields import option
 from compress_core.limits import Limits
-from compress_core.passes.base import DAMPING, Pass, Settled, Survey, Target
+from compress_core.passes.base import DAMPING, Decided, Pass, Survey, Target, Waiting
 from compress_core.passes.prune.counting import kept_elements, share
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
 
@@ -221,7 +221,7 @@ class Prune(Pass):
             return selection.first_survey(self._scoring(targets), targets, self.sparsity or 0.0)
         return found.next() if isinstance(found, selection.Narrowing) else None
 
-    def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
+    def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         from compress_core.passes.prune import selection
 
         if self._by_output and targets[0].has_gram:
@@ -237,7 +237,7 @@ class Prune(Pass):
             return selection.ShareOfRow(scoring, self.sparsity or 0.0)
         return selection.settle(scoring, targets, self.sparsity or 0.0, found)
 
-    def _optimised(self) -> Settled:
+    def _optimised(self) -> Waiting:
         from compress_core.kernels.calibrated.problem import Choice, KeepOfEach, SmallestOfRow
         from compress_core.passes.prune import optimised
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.errors import UnsupportedError
 from compress_core.kernels.calibrated.admm import Spectrum, admm
 from compress_core.kernels.calibrated.factor import damp, factorise
 from compress_core.kernels.calibrated.fista import fista
@@ -19,38 +17,28 @@ from compress_core.kernels.calibrated.problem import Choice, Floats, Problem, Pr
 from compress_core.kernels.calibrated.ridge import Ridge, ridge
 from compress_core.kernels.calibrated.sparsegpt import sparsegpt
 from compress_core.kernels.calibrated.wanda import wanda
-from compress_core.passes.base import GRAM_ROWS, Settled
+from compress_core.passes.base import GRAM_ROWS, Settled, Waiting
 from compress_core.tiles import Tile
 
 Solve = Callable[[Problem], Pruned]
 
 
 @dataclass(frozen=True)
-class Optimised(Settled):
+class Optimised(Waiting):
     """A method that waits for the Gram matrix of a tensor.
 
     :ivar damping: share of the mean of its diagonal that is added to the diagonal.
     """
 
-    needs_gram: ClassVar[bool] = True
-
     choice: Choice
     damping: float
 
-    def given(self, gram: NDArray[np.float32]) -> Settled:
-        try:
-            return Solved(self.choice, self.solver(gram))
-        except np.linalg.LinAlgError:
-            raise UnsupportedError(
-                "its Gram matrix is too near to singular", hint="use a larger damping"
-            ) from None
+    def prepared(self, gram: NDArray[np.float32]) -> Settled:
+        return Solved(self.choice, self.solver(gram))
 
     @abstractmethod
     def solver(self, gram: Floats) -> Solve:
         """The method with what follows from a Gram matrix, which it may change."""
-
-    def apply(self, tile: Tile) -> None:
-        raise NotImplementedError("a Gram matrix comes first")
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,16 @@ from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
 from compress_core.fitting import RULES, SEARCHES, Fitting
 from compress_core.limits import Limits
-from compress_core.passes.base import DAMPING, Pass, Settled, Survey, Target
+from compress_core.passes.base import DAMPING, Decided, Pass, Survey, Target, Waiting
+from compress_core.passes.quantize.nearest import Encode
+from compress_core.passes.quantize.room import unfit
+from compress_core.passes.quantize.surveys import TensorFit, TensorSearch
 from compress_core.presets import PRESETS, find, rule_of
 from compress_core.tensors import Form, Refusal, TensorInfo
 from compress_core.wanted import Wanted
 
 if TYPE_CHECKING:
     from compress_core.schemes.base import Parameters, Scheme
-    from compress_core.tiles import Tile
 
 # ways to choose codes by what the layer gives → matrices of the size of its Gram matrix in memory
 _BY_OUTPUT = {"gptq": 3, "cd": 3, "ste": 1}
@@ -240,7 +242,7 @@ class Quantize(Pass):
             return found.next()
         return TensorFit(scheme, self._fitting(targets[0]), 0, {}) if found is None else None
 
-    def settle(self, targets: Sequence[Target], found: Survey | None) -> Settled:
+    def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         known = found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
         first = targets[0]
         if self._by_gram(targets) and first.form.scheme is not None:
@@ -265,7 +267,7 @@ class Quantize(Pass):
             )
         return True
 
-    def _refined(self, scheme: Scheme, fitting: Fitting, known: Parameters | None) -> Settled:
+    def _refined(self, scheme: Scheme, fitting: Fitting, known: Parameters | None) -> Waiting:
         from compress_core.passes.quantize import refined
 
         damping = DAMPING if self.damping is None else self.damping
@@ -289,125 +291,3 @@ def _fitting_size(scheme: Scheme, info: TensorInfo) -> str | None:
         common = math.gcd(scheme.group_size, info.matrix[1])
         return f"--group-size {common if common >= 16 else 'channel'}"
     return None
-
-
-def unfit(scheme: Scheme, info: TensorInfo, limits: Limits) -> str | None:
-    """Why there is no room for codes of a scheme; ``None``: there is."""
-    stored = scheme.parameters()
-    if limits.refusal is not None:
-        return limits.refusal
-    if limits.schemes is not None and scheme.id not in limits.schemes:
-        return f"the layout holds no {scheme.id} codes"
-    if scheme.bits not in limits.bits:
-        return f"the layout holds no {scheme.bits}-bit codes"
-    if "zero_point" in stored and not limits.zero_point:
-        return "the layout holds no zero point"
-    if "global_scale" in stored and not limits.global_scale:
-        return "the layout holds no scale for a whole tensor"
-    if "mean" in stored and not limits.center:
-        return "the layout holds no group means"
-    if not stored["scale"].bits and stored["scale"].dtype not in limits.scale_dtypes:
-        return f"the layout holds no {stored['scale'].dtype} scales"
-    size = scheme.group_size
-    if isinstance(size, int) and info.matrix[1] % size and not limits.ragged_groups:
-        return f"{info.matrix[1]} columns are no multiple of the group size {size}"
-    return None
-
-
-class TensorFit(Survey):
-    """One round of fitting over a whole tensor."""
-
-    def __init__(self, scheme: Scheme, fitting: Fitting, turn: int, found: Parameters) -> None:
-        self._scheme = scheme
-        self._fitting = fitting
-        self._turn = turn
-        self._found = found
-        self._statistics: Parameters = {}
-
-    def observe(self, tile: Tile) -> list[Parameters]:
-        pieces = []
-        for first in tile.grains():
-            rows = slice(first, first + tile.grain)
-            kept = None if tile.mask is None else ~tile.mask[rows]
-            pieces.append(self._scheme.overview(self._turn, tile.values[rows], kept, self._found))
-        return pieces
-
-    def absorb(self, info: TensorInfo, start: int, partial: list[Parameters]) -> None:
-        import numpy as np
-
-        combine = {"sum": np.add, "min": np.minimum, "max": np.maximum}
-        for piece in partial:
-            for name, value in piece.items():
-                so_far = self._statistics.get(name)
-                how = combine[self._scheme.reductions[name]]
-                self._statistics[name] = value if so_far is None else how(so_far, value)
-
-    def conclude(self) -> Parameters:
-        """The parameters known after this round."""
-        return self._scheme.conclude(self._turn, self._statistics, self._found, self._fitting)
-
-    def next(self) -> Survey | None:
-        """The next round, if the scheme needs one; then the search, if there is one."""
-        found = self.conclude()
-        if self._turn + 1 < self._scheme.surveys:
-            return TensorFit(self._scheme, self._fitting, self._turn + 1, found)
-        if self._scheme.group_size != "tensor" or not self._fitting.searches:
-            return None
-        search = TensorSearch(self._scheme, self._fitting, found)
-        return search if search.trials else None
-
-
-class TensorSearch(Survey):
-    """The squared error of a whole tensor with each of several sets of parameters."""
-
-    def __init__(self, scheme: Scheme, fitting: Fitting, found: Parameters) -> None:
-        self._scheme = scheme
-        self._fitting = fitting
-        self._found = found
-        self.trials = list(scheme.trials(found, fitting))
-        self._errors: list[float] = []
-
-    def observe(self, tile: Tile) -> list[list[float]]:
-        return [self._errors_of(tile, first) for first in tile.grains()]
-
-    def _errors_of(self, tile: Tile, first: int) -> list[float]:
-        rows = slice(first, first + tile.grain)
-        values = tile.values[rows].reshape(1, -1)
-        kept = None if tile.mask is None else ~tile.mask[rows].reshape(1, -1)
-        errors = self._scheme.errors(values, kept, values.size, self._fitting)
-        return [float(errors(self._found | one)[0, 0]) for one in ({}, *self.trials)]
-
-    def absorb(self, info: TensorInfo, start: int, partial: list[list[float]]) -> None:
-        for errors in partial:
-            before = self._errors or [0.0] * len(errors)
-            self._errors = [one + other for one, other in zip(before, errors, strict=True)]
-
-    def conclude(self) -> Parameters:
-        """The best parameters; those of the formula among equals."""
-        best = min(range(len(self._errors)), key=self._errors.__getitem__)
-        return self._found | [{}, *self.trials][best]
-
-
-class Encode(Settled):
-    """Give every tile its codes.
-
-    :param schemes: tensor → its scheme and how the parameters of a group are chosen.
-    :param surveyed: what was found over the whole tensor; ``None``: nothing was looked for.
-    """
-
-    def __init__(
-        self, schemes: dict[str, tuple[Scheme | None, Fitting]], surveyed: Parameters | None
-    ) -> None:
-        self._schemes = schemes
-        self._surveyed = surveyed
-
-    def apply(self, tile: Tile) -> None:
-        from compress_core.tiles import Quantized
-
-        scheme, fitting = self._schemes[tile.info.name]
-        if scheme is None:
-            return
-        found = self._surveyed
-        if found is None or scheme.group_size != "tensor":
-            found = scheme.fit(tile.values, tile.mask, fitting, found)
-        tile.quantize(Quantized(scheme, scheme.encode(tile.values, found, fitting), found))

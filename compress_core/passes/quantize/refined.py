@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.errors import UnsupportedError
 from compress_core.fitting import Fitting
 from compress_core.kernels.calibrated.descent import descend
 from compress_core.kernels.calibrated.factor import damp
@@ -19,7 +17,7 @@ from compress_core.kernels.calibrated.grid import Grid, Slope
 from compress_core.kernels.calibrated.problem import Floats, Mask, without
 from compress_core.kernels.calibrated.ste import straight_through
 from compress_core.kernels.scales import nearest_scale
-from compress_core.passes.base import GRAM_ROWS, Settled
+from compress_core.passes.base import GRAM_ROWS, Settled, Waiting
 from compress_core.schemes.base import SCALE_DTYPES, Parameters, Scheme
 from compress_core.tiles import Quantized, Tile
 
@@ -104,36 +102,25 @@ class GridOfScheme(Grid):
 
 
 @dataclass(frozen=True)
-class Refined(Settled):
+class Refined(Waiting):
     """A way to choose codes that waits for the Gram matrix of a tensor.
 
     :ivar surveyed: what was found over the whole tensor; ``None``: nothing was looked for.
     :ivar damping: share of the mean of its diagonal that is added to the diagonal.
     """
 
-    needs_gram: ClassVar[bool] = True
-
     scheme: Scheme
     fitting: Fitting
     surveyed: Parameters | None
     damping: float
 
-    def given(self, gram: NDArray[np.float32]) -> Settled:
+    def prepared(self, gram: NDArray[np.float32]) -> Settled:
         damp(gram, self.damping)
-        try:
-            search = self.search(gram)
-        except np.linalg.LinAlgError:
-            raise UnsupportedError(
-                "its Gram matrix is too near to singular", hint="use a larger damping"
-            ) from None
-        return Searched(self.scheme, self.fitting, self.surveyed, search)
+        return Searched(self.scheme, self.fitting, self.surveyed, self.search(gram))
 
     @abstractmethod
     def search(self, gram: Floats) -> Search:
         """The way with what follows from a damped Gram matrix, which it may keep."""
-
-    def apply(self, tile: Tile) -> None:
-        raise NotImplementedError("a Gram matrix comes first")
 
 
 @dataclass(frozen=True)

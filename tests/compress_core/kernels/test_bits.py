@@ -135,3 +135,18 @@ def test_a_slice_is_not_a_view() -> None:
     stream = np.array([0xFF, 0xFF], np.uint8)
     bits.slice_bits(stream, 0, 13)[:] = 0
     assert stream.tolist() == [0xFF, 0xFF]
+
+
+def test_codes_cross_words_and_the_first_is_the_lowest() -> None:
+    packed = bits.pack_words(np.arange(11, dtype=np.uint8).reshape(1, 11) % 8, 3)
+    number = sum((code % 8) << 3 * code for code in range(11))
+    assert packed.view("<u4").tolist() == [[number & 0xFFFFFFFF, number >> 32]]
+
+
+@pytest.mark.parametrize("dtype", ["<i4", "<u4"])
+@pytest.mark.parametrize("width", range(1, 9))
+def test_words_come_back_with_a_sign_or_without(width: int, dtype: str) -> None:
+    codes = np.random.default_rng(width).integers(0, 2**width, (5, 77)).astype(np.uint8)
+    np.testing.assert_array_equal(
+        bits.unpack_words(bits.pack_words(codes, width).view(dtype), width, 77), codes
+    )

@@ -59,6 +59,7 @@ class Small:
         settled: dict[str, Settled] = {}
         for targets in groups.values():
             one = work.settle(targets, self._surveyed(work, targets))
+            assert isinstance(one, Settled)
             settled |= {target.info.name: one for target in targets}
         self._done.append(settled)
 

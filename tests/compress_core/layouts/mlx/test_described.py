@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from compress_core.dtypes import DTYPES
+from compress_core.layouts._served.quantization import without_quantization
 from compress_core.layouts.base import Checkpoint
-from compress_core.layouts.mlx.described import described, quantization, without_quantization
+from compress_core.layouts.mlx.described import KEYS, described, quantization
 from compress_core.schemes.affine import Affine
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.integer import Integer
@@ -38,4 +39,4 @@ def test_it_stands_in_a_config_twice_in_the_place_of_what_was_there() -> None:
     before = {"quantization_config": {"bits": 1}, "model_type": "x"}
     found = described(Checkpoint({}, coded(a=Affine(4, 64)), before))
     assert found == {"model_type": "x", "quantization": FOUR, "quantization_config": FOUR}
-    assert without_quantization(found) == {"model_type": "x"}
+    assert without_quantization(found, KEYS) == {"model_type": "x"}

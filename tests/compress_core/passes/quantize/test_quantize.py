@@ -17,7 +17,7 @@ from compress_core.fitting import Fitting
 from compress_core.kernels import floats
 from compress_core.kernels.sums import ordered_sum
 from compress_core.limits import Limits
-from compress_core.passes.base import Target
+from compress_core.passes.base import Settled, Target
 from compress_core.passes.prune import Prune
 from compress_core.passes.quantize import Quantize
 from compress_core.schemes.base import Scheme
@@ -406,7 +406,9 @@ def test_a_layout_without_negative_scales_gets_none(
                 break
             found = further
         tile = Tile(target.info, 0, raw, 4)
-        work.settle([target], found).apply(tile)
+        settled = work.settle([target], found)
+        assert isinstance(settled, Settled)
+        settled.apply(tile)
         assert tile.codes is not None
         signs.append(bool((tile.codes.parameters["scale"] < 0).any()))
     assert not signs[0]
@@ -429,7 +431,9 @@ def test_a_rule_of_a_preset_gives_way_where_it_has_no_formula() -> None:
             Form(DTYPES["F32"], scheme_of(with_preset)),
         )
         tile = Tile(target.info, 0, raw, 6)
-        with_preset.settle([target], None).apply(tile)
+        settled = with_preset.settle([target], None)
+        assert isinstance(settled, Settled)
+        settled.apply(tile)
         assert tile.codes is not None
         scheme = tile.codes.scheme
         known = scheme.fit(raw, None, Fitting(rule))

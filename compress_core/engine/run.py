@@ -1,18 +1,10 @@
-"""The sweeps: survey what the passes need to know, count what stays, then write or measure
-everything once.
-
-All are one primitive, :func:`sweep`: a function over tiles in threads, results in order.
-"""
+"""One plan being carried out, sweep by sweep."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compress_core.container import (
@@ -26,17 +18,12 @@ from compress_core.container import (
     Stream,
     Writer,
 )
+from compress_core.engine.calibration import Calibration
+from compress_core.engine.sweep import sweep
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.grams import Grams
-from compress_core.metrics import (
-    ErrorStats,
-    Moments,
-    OutputSquares,
-    observe,
-    observe_kept,
-    observe_outputs,
-)
-from compress_core.passes.base import Pass, Settled, Survey, Target
+from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
+from compress_core.passes.base import Decided, Pass, Survey, Target
 from compress_core.planning import Plan, TensorPlan, targets_of
 from compress_core.planning.kept_codes import check_codes, keeps_codes
 from compress_core.settings import Progress, Settings
@@ -46,35 +33,10 @@ from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
 if TYPE_CHECKING:
     from compress_core.tiles import Tile
 
-_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 # Bytes of a tensor that nobody changes that are copied at once.
 _COPIED = 2 * 1024**2
-
-
-def sweep(
-    items: Iterable[_Item], function: Callable[[_Item], _Result], jobs: int
-) -> Iterator[tuple[_Item, _Result]]:
-    """``function`` of every item, in the order of the items; at most 2 · ``jobs`` are ahead."""
-    if jobs == 1:
-        for item in items:
-            yield item, function(item)
-        return
-    pending: deque[tuple[_Item, Future[_Result]]] = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for item in items:
-                pending.append((item, pool.submit(function, item)))
-                if len(pending) == 2 * jobs:
-                    first, future = pending.popleft()
-                    yield first, future.result()
-            while pending:
-                first, future = pending.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in pending:
-                future.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +65,15 @@ class Run:
 
     def __init__(self, plan: Plan, settings: Settings, grams: Grams | None = None) -> None:
         self.plan = plan
-        self._grams = grams
+        self._calibration = Calibration(plan, grams)
         self._settings = settings
         self._grains = {
             name: grain_rows(one.info, plan.row_multiple(one)) for name, one in plan.tensors.items()
         }
-        self._tiling = Tiling(settings.max_memory, settings.threads, self._beside())
+        self._tiling = Tiling(settings.max_memory, settings.threads, self._calibration.beside)
         self._check_grains()
         self._jobs = self._tiling.threads(self.largest_grain)
-        self._settled: dict[tuple[int, str], Settled] = {}
-        self._ready: dict[tuple[int, str], Settled] = {}
-        self._preparing = Lock()
-
-    def _beside(self) -> int:
-        """Bytes that the Gram matrices of one tensor and what follows from them take."""
-        if self._grams is None:
-            return 0
-        return max(map(self._gram_bytes, self.plan.touched()), default=0)
-
-    def _gram_bytes(self, one: TensorPlan) -> int:
-        # two matrices of float32 are what one is looked through in before it is used
-        owner = self.plan.owner(one)
-        columns = self._grams.columns.get(owner.info.name, 0) if self._grams is not None else 0
-        return columns**2 * 4 * max(2, owner.gram_matrices)
+        self._decided: dict[tuple[int, str], Decided] = {}
 
     @property
     def largest_grain(self) -> int:
@@ -149,8 +97,7 @@ class Run:
             except UnsupportedError as error:
                 said = f"tensor {one.info.name}: {error.message}"
                 if self._tiling.beside:
-                    largest = max(self.plan.touched(), key=self._gram_bytes)
-                    said += f", beside the Gram matrix of {largest.info.name}"
+                    said += f", beside the Gram matrix of {self._calibration.largest}"
                 raise UnsupportedError(said, where=where, hint=error.hint) from error
 
     @property
@@ -178,8 +125,8 @@ class Run:
         """Carry out every survey, then count what stays where that is not known yet."""
         for step in range(len(self.plan.spec.pipeline.steps)):
             for work, targets in targets_of(self.plan, step):
-                settled = work.settle(targets, self._surveyed(work, targets, step))
-                self._settled |= {(step, target.info.name): settled for target in targets}
+                decided = work.settle(targets, self._surveyed(work, targets, step))
+                self._decided |= {(step, target.info.name): decided for target in targets}
         self.plan = self.plan.with_forms(self._counted())
         self.plan = self.plan.with_forms(self._cast())
 
@@ -237,7 +184,7 @@ class Run:
     def _with_dtype(self, one: TensorPlan) -> Form:
         owner, dtype = self.plan.owner(one).info, one.info.dtype
         for stage in one.stages:
-            dtype = self._settled[stage.step, owner.name].dtype(owner, dtype)
+            dtype = self._decided[stage.step, owner.name].dtype(owner, dtype)
         return replace(one.form, dtype=dtype, cast=dtype != one.info.dtype, maybe=None)
 
     def write(self, writer: Writer) -> dict[str, ErrorStats]:
@@ -276,19 +223,8 @@ class Run:
             pieces = self.plan.layout.encode(tile.renamed(cut.plan.info), cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
-        return _put(pieces, sink), self._observed(tile, cut), tile.raw.size
-
-    def _observed(self, tile: Tile, cut: Cut) -> Moments:
-        """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""
-        found, name, grams = observe(tile), tile.info.name, self._grams
-        if grams is None or name not in grams.columns or not cut.plan.form.touched:
-            return found
-        grams.check(name)
-        outputs: dict[str, OutputSquares] = {
-            sample: observe_outputs(tile, partial(grams.rows, name, sample))
-            for sample in grams.samples(name)
-        }
-        return replace(found, outputs=outputs)
+        moments = self._calibration.with_outputs(observe(tile), tile, cut.plan)
+        return _put(pieces, sink), moments, tile.raw.size
 
     def _copy(self, cut: Cut, sink: Sink) -> tuple[Moments | None, int]:
         import numpy as np
@@ -307,24 +243,14 @@ class Run:
         """:func:`sweep` over all cuts of some tensors, with progress."""
         total = sum(one.info.nbytes for one in plans)
         done = 0
-        for together in self._apart(plans):
+        for together in self._calibration.apart(plans):
             cuts = (cut for one in together for cut in self._cuts(one))
             for cut, result in sweep(cuts, function, self._jobs):
                 yield cut, result
                 done += cut.nbytes
                 if self._settings.progress is not None:
                     self._settings.progress(Progress(stage, done, total))
-            self._ready.clear()
-
-    def _apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
-        """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
-        in memory.
-        """
-        for alone, found in groupby(plans, key=lambda one: bool(self._gram_bytes(one))):
-            if alone:
-                yield from ([one] for one in found)
-            else:
-                yield list(found)
+            self._calibration.forget()
 
     def _cuts(self, one: TensorPlan) -> Iterator[Cut]:
         if self._as_matrix(one):
@@ -355,7 +281,7 @@ class Run:
         for stage in cut.plan.stages:
             if upto is not None and stage.step >= upto:
                 break
-            self._apply(self._ready_for(stage.step, info.name), tile)
+            self._apply(stage.step, tile)
         if tile.codes is not None:  # a cast that was open before them says nothing of them
             tile.cast(cut.plan.form.dtype)
         if keeps_codes(cut.plan):
@@ -364,17 +290,9 @@ class Run:
             tile.quantize(codes)
         return tile
 
-    def _ready_for(self, step: int, name: str) -> Settled:
-        """A settled pass, with what it computes of a Gram matrix once for all tiles."""
-        settled = self._settled[step, name]
-        if not settled.needs_gram or self._grams is None:
-            return settled
-        with self._preparing:
-            if (step, name) not in self._ready:
-                self._ready[step, name] = settled.given(self._grams.matrix(name))
-            return self._ready[step, name]
-
-    def _apply(self, settled: Settled, tile: Tile) -> None:
+    def _apply(self, step: int, tile: Tile) -> None:
+        decided = self._decided[step, tile.info.name]
+        settled = self._calibration.ready(decided, step, tile.info.name)
         try:
             settled.apply(tile)
         except ModelOptError as error:

@@ -1,0 +1,89 @@
+"""What a run does with Gram matrices, of which those of one tensor are in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from compress_core.grams import Grams
+from compress_core.metrics import Moments, OutputSquares, observe_outputs
+from compress_core.passes.base import Decided, Settled, Waiting
+from compress_core.planning import Plan, TensorPlan
+
+if TYPE_CHECKING:
+    from compress_core.tiles import Tile
+
+
+class Calibration:
+    """The Gram matrices of a plan.
+
+    :param grams: what is known of the inputs of layers; ``None``: nothing.
+    """
+
+    def __init__(self, plan: Plan, grams: Grams | None) -> None:
+        self._plan = plan
+        self._grams = grams
+        self._ready: dict[tuple[int, str], Settled] = {}
+        self._preparing = Lock()
+
+    @property
+    def beside(self) -> int:
+        """Bytes that the Gram matrices of one tensor and what follows from them take."""
+        return max(map(self._bytes, self._plan.touched()), default=0)
+
+    @property
+    def largest(self) -> str:
+        """The tensor whose matrices take the most."""
+        return max(self._plan.touched(), key=self._bytes).info.name
+
+    def _bytes(self, one: TensorPlan) -> int:
+        if self._grams is None:
+            return 0
+        # two matrices of float32 are what one is looked through in before it is used
+        owner = self._plan.owner(one)
+        columns = self._grams.columns.get(owner.info.name, 0)
+        return columns**2 * 4 * max(2, owner.gram_matrices)
+
+    def apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
+        """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
+        in memory.
+        """
+        for alone, found in groupby(plans, key=lambda one: bool(self._bytes(one))):
+            if alone:
+                yield from ([one] for one in found)
+            else:
+                yield list(found)
+
+    def ready(self, decided: Decided, step: int, name: str) -> Settled:
+        """A pass for one tensor, with what it computes of a Gram matrix once for all tiles."""
+        if isinstance(decided, Settled):
+            return decided
+        with self._preparing:
+            if (step, name) not in self._ready:
+                self._ready[step, name] = self._given(decided, name)
+            return self._ready[step, name]
+
+    def _given(self, decided: Decided, name: str) -> Settled:
+        if self._grams is None or not isinstance(decided, Waiting):
+            raise RuntimeError(f"there is no Gram matrix of {name}")
+        return decided.given(self._grams.matrix(name))
+
+    def forget(self) -> None:
+        """Let go of what was computed of Gram matrices."""
+        self._ready.clear()
+
+    def with_outputs(self, found: Moments, tile: Tile, one: TensorPlan) -> Moments:
+        """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""
+        name, grams = tile.info.name, self._grams
+        if grams is None or name not in grams.columns or not one.form.touched:
+            return found
+        grams.check(name)
+        outputs: dict[str, OutputSquares] = {
+            sample: observe_outputs(tile, partial(grams.rows, name, sample))
+            for sample in grams.samples(name)
+        }
+        return replace(found, outputs=outputs)
