@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from compress_core import compress, diff, from_config, open_logical, restore
-from tests.oracles import readers
+from compress_core import diff
+from tests.oracles import folders, readers
 from tests.oracles.checkpoints import MODELS
 
 pytestmark = [
@@ -36,22 +36,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def compressed(source: Path, target: Path, **options: Any) -> Path:
-    passes = [{"pass": "quantize", "preset": "W4A16", **options}]
-    output = {"layout": "gptq"}
-    compress(source, target, from_config({"version": 1, "passes": passes, "output": output}))
-    return target
-
-
-def restored(folder: Path) -> dict[str, Any]:
-    target = folder.with_name(f"{folder.name} restored")
-    restore(folder, target)
-    return readers.tensors_of(target)
-
-
-def coded(folder: Path) -> set[str]:
-    """Names of the weights that are codes."""
-    with open_logical(folder) as reader:
-        return set(reader.forms)
+    return folders.compressed(source, target, "gptq", **{"preset": "W4A16", **options})
 
 
 def effective(model: Any) -> dict[str, Any]:
@@ -87,8 +72,8 @@ def test_transformers_loads_it_and_computes_with_the_weights_that_restore_writes
 
     source = models[name]
     folder = compressed(source, tmp_path / "out", **options)
-    ours, original = restored(folder), readers.tensors_of(source)
-    weights = coded(folder)
+    ours, original = folders.restored(folder), readers.tensors_of(source)
+    weights = folders.coded(folder)
     model = readers.loaded(folder, device_map="cpu")
     said = readers.outputs(model)
     theirs = effective(model)
@@ -186,8 +171,8 @@ def test_folders_that_the_library_packed_are_read(
     theirs = written_by_the_library(
         source, folder, version=version, bits=bits, sym=sym, act_order=act_order
     )
-    ours, original = restored(folder), readers.tensors_of(source)
-    assert theirs.keys() == coded(folder)
+    ours, original = folders.restored(folder), readers.tensors_of(source)
+    assert theirs.keys() == folders.coded(folder)
     assert ours.keys() == original.keys()
     for one, tensor in original.items():
         assert torch.equal(ours[one], theirs.get(one, tensor).to(tensor.dtype)), one

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from compress_core import compress, diff, from_config, open_logical, restore
+from compress_core import diff, open_logical, restore
 from compress_core.errors import UnsupportedError
-from tests.oracles import readers
+from tests.oracles import folders, readers
 from tests.oracles.checkpoints import MODELS
 
 pytestmark = [
@@ -28,22 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def compressed(source: Path, target: Path, **options: Any) -> Path:
-    passes = [{"pass": "quantize", "preset": "NF4", **options}]
-    output = {"layout": "bitsandbytes"}
-    compress(source, target, from_config({"version": 1, "passes": passes, "output": output}))
-    return target
-
-
-def restored(folder: Path) -> dict[str, Any]:
-    target = folder.with_name(f"{folder.name} restored")
-    restore(folder, target)
-    return readers.tensors_of(target)
-
-
-def coded(folder: Path) -> set[str]:
-    """Names of the weights that are codes."""
-    with open_logical(folder) as reader:
-        return set(reader.forms)
+    return folders.compressed(source, target, "bitsandbytes", **{"preset": "NF4", **options})
 
 
 def effective(model: Any) -> dict[str, Any]:
@@ -75,11 +60,11 @@ def test_transformers_loads_it_and_computes_with_the_weights_that_restore_writes
 
     source = models[name]
     folder = compressed(source, tmp_path / "out", **options)
-    ours, original = restored(folder), readers.tensors_of(source)
+    ours, original = folders.restored(folder), readers.tensors_of(source)
     model = readers.loaded(folder)
     theirs = effective(model)
     said = readers.outputs(model)  # which packs codes another way
-    assert theirs.keys() == coded(folder)
+    assert theirs.keys() == folders.coded(folder)
     assert ours.keys() == original.keys()
     for one, tensor in original.items():
         assert ours[one].dtype == tensor.dtype
@@ -105,7 +90,7 @@ def test_without_a_search_every_part_is_that_of_the_library(
 
     folder = compressed(models[name], tmp_path / "ours", scale_search="none", group_size=block)
     ours, original = readers.tensors_of(folder), readers.tensors_of(models[name])
-    weights = coded(folder)
+    weights = folders.coded(folder)
     assert weights
     for weight in weights:
         codes, state = bnb.functional.quantize_4bit(
@@ -130,7 +115,7 @@ def test_with_double_quantization_all_but_the_offset_is_that_of_the_library(
 
     folder = compressed(models[name], tmp_path / "ours", scale_search="none", double_quant=True)
     ours, original = readers.tensors_of(folder), readers.tensors_of(models[name])
-    for weight in coded(folder):
+    for weight in folders.coded(folder):
         codes, state = bnb.functional.quantize_4bit(
             original[weight], quant_type="nf4", compress_statistics=True
         )
@@ -185,8 +170,8 @@ def test_folders_that_the_library_wrote_are_read(
     import torch
 
     folder, theirs = written_by_the_library(models[name], tmp_path / "theirs", kind)
-    ours, original = restored(folder), readers.tensors_of(models[name])
-    assert theirs.keys() == coded(folder)
+    ours, original = folders.restored(folder), readers.tensors_of(models[name])
+    assert theirs.keys() == folders.coded(folder)
     assert ours.keys() == original.keys()
     for one, tensor in original.items():
         assert ours[one].dtype == tensor.dtype, one

@@ -37,13 +37,13 @@ class Grid(ABC):
     def nearest_of_column(self, column: int, values: Floats) -> Floats:
         """The same for one column: (rows,)."""
 
+    @abstractmethod
     def slopes(self, values: Floats) -> Iterator[Slope]:
         """Parameters that may be moved, one after the other.
 
         :param values: numbers of the grid, (columns, rows); the caller keeps them up to date.
         """
-        yield from ()
 
+    @abstractmethod
     def move(self, slope: Slope, change: Floats) -> Floats:
         """Move a parameter, (rows,); by how much it really moved, as it is stored."""
-        raise NotImplementedError("nothing may be moved")

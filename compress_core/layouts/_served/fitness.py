@@ -20,6 +20,21 @@ _TRANSPOSED_MODELS = (
 _TRANSPOSED = ("c_attn", "q_attn", "c_proj", "c_fc")
 
 
+def usual_refusals(
+    checkpoint: Checkpoint, unread: Unread | None = None, *, allow_unread: bool = False
+) -> Iterator[Refusal]:
+    """What holds for the layers of all servers that join some of them; a hint with each.
+
+    :param allow_unread: whether codes that a reader refuses are written all the same.
+    """
+    yield from no_config(checkpoint)
+    if unread is not None:
+        yield from not_read(checkpoint, unread, allow_unread=allow_unread)
+    yield from tied_head(checkpoint)
+    yield from transposed(checkpoint)
+    yield from unlike(checkpoint)
+
+
 def no_config(checkpoint: Checkpoint) -> Iterator[Refusal]:
     """Codes where nothing can say what they are."""
     name, hint = next(iter(checkpoint.coded), None), "--layout packed"

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from compress_core.layouts._served.fitness import (
-    dense_layers,
-    no_config,
-    tied_head,
-    transposed,
-    unlike,
-)
+from compress_core.layouts._served.fitness import dense_layers, usual_refusals
 from compress_core.layouts.base import Checkpoint
 from compress_core.tensors import Refusal
 
 
 def refusals(checkpoint: Checkpoint) -> Iterator[Refusal]:
     """Why a checkpoint cannot be stored in this layout; a hint with each."""
-    yield from no_config(checkpoint)
-    yield from tied_head(checkpoint)
-    yield from transposed(checkpoint)
-    yield from unlike(checkpoint)
+    yield from usual_refusals(checkpoint)
     yield from _skipped(checkpoint)
 
 

@@ -11,11 +11,12 @@ from compress_core.layouts._served.fitness import (
     all_unread,
     fused_experts,
     heads_that_are_embeddings,
+    usual_refusals,
 )
 from compress_core.layouts._served.layout import ServedLayout
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors.described import described, dtype_before, dtype_remark
-from compress_core.layouts.compressed_tensors.fitness import refusals, unread
+from compress_core.layouts.compressed_tensors.fitness import unread
 from compress_core.layouts.compressed_tensors.storage import Storage
 from compress_core.layouts.compressed_tensors.storages import storage_for
 from compress_core.limits import Limits
@@ -57,7 +58,7 @@ class CompressedTensors(ServedLayout):
         return storage_for(form)
 
     def accepts(self, checkpoint: Checkpoint) -> list[Refusal]:
-        return list(refusals(checkpoint, allow_unread=self.allow_unread))
+        return list(usual_refusals(checkpoint, unread, allow_unread=self.allow_unread))
 
     def readers(self, checkpoint: Checkpoint) -> str:
         return SOME_REFUSE if all_unread(checkpoint, unread) else self.read_by

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compress_core.layouts._served.fitness import (
-    no_config,
-    not_read,
-    tied_head,
-    transposed,
-    unlike,
-)
+from compress_core.layouts._served.fitness import usual_refusals
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.gptq.blocks import place_of
 from compress_core.model import may_be_linear
@@ -39,11 +33,7 @@ def misfit(info: TensorInfo, *, allow_unread: bool) -> str | None:
 
 def refusals(checkpoint: Checkpoint, *, allow_unread: bool) -> Iterator[Refusal]:
     """Why a checkpoint cannot be stored in this layout; a hint with each."""
-    yield from no_config(checkpoint)
-    yield from not_read(checkpoint, unread, allow_unread=allow_unread)
-    yield from tied_head(checkpoint)
-    yield from transposed(checkpoint)
-    yield from unlike(checkpoint)
+    yield from usual_refusals(checkpoint, unread, allow_unread=allow_unread)
     yield from _two_kinds(checkpoint)
     if not allow_unread:
         yield from _two_lists(checkpoint)

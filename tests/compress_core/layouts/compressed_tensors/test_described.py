@@ -11,7 +11,6 @@ from compress_core.dtypes import DTYPES
 from compress_core.layouts.base import Checkpoint
 from compress_core.layouts.compressed_tensors import CompressedTensors
 from compress_core.layouts.compressed_tensors.described import described, quantization_config
-from compress_core.layouts.compressed_tensors.fitness import refusals
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.fp8_block import Fp8Block
 from compress_core.schemes.integer import Integer
@@ -166,7 +165,7 @@ def test_the_config_is_kept_and_only_4_bit_floats_change_its_dtype() -> None:
 
 
 def reasons(found: Checkpoint, *, allow_unread: bool = False) -> list[tuple[str, str]]:
-    said = list(refusals(found, allow_unread=allow_unread))
+    said = CompressedTensors(allow_unread=allow_unread).accepts(found)
     assert all(one.hint for one in said)
     return [(one.name, one.reason) for one in said]
 
@@ -178,7 +177,7 @@ def test_parts_of_one_matrix_must_be_alike() -> None:
         ((name, said),) = reasons(checkpoint({**alike, "0.v_proj.weight": other}))
         assert name == "0.q_proj.weight"
         assert "0.v_proj is " in said
-    (refusal,) = refusals(checkpoint({**alike, "0.k_proj.weight": PLAIN}), allow_unread=False)
+    (refusal,) = CompressedTensors().accepts(checkpoint({**alike, "0.k_proj.weight": PLAIN}))
     assert "--ignore 0.q_proj --ignore 0.k_proj --ignore 0.v_proj" in str(refusal.hint)
 
 
