@@ -141,7 +141,9 @@ def _refuse_codes(reader: Reader) -> None:
     if scheme is not None:
         said = scheme if reader.undecoded is None else f"{scheme}, {reader.undecoded}"
         raise UnsupportedError(
-            f"quantized by another tool, and not decoded here: {said}", where=str(reader.path)
+            f"quantized by another tool, and not decoded here: {said}",
+            where=str(reader.path),
+            hint="see which codes are: modelopt list layouts, modelopt list conventions",
         )
 
 

@@ -104,19 +104,18 @@ def refuse_quantized(source: Reader, pipeline: Pipeline, layout: str) -> None:
     # parts of ours are no weights to any other tool: copied as they are, they would pass for some
     anew = layout not in ("auto", "dense")
     if scheme is not None and (pipeline.steps or anew or scheme == model.PACKED):
-        raise UnsupportedError(
-            f"already quantized: {scheme}",
-            where=str(source.path),
-            hint=_way_back(scheme),
-        )
+        said = f"already quantized: {scheme}"
+        if source.undecoded is not None:  # who asks for decoding learns what it fails at
+            said += f", and not decoded here: {source.undecoded}"
+        raise UnsupportedError(said, where=str(source.path), hint=_way_back(source, scheme))
 
 
 _DECODED = ("compressed-tensors", "fp8", "fp8 in blocks", "modelopt", "modelopt (NVIDIA)")
 """Schemes by the names of :func:`model.quantized_as` that there may be a reader for."""
 
 
-def _way_back(scheme: str) -> str:
-    if scheme in (model.PACKED, *_DECODED, *registry.names("layouts")):
+def _way_back(source: Reader, scheme: str) -> str:
+    if source.undecoded is None and scheme in (model.PACKED, *_DECODED, *registry.names("layouts")):
         start = "start from the original weights"
         return f"{start}, or decode these first: --requantize, or modelopt restore"
     return "start from the original weights"

@@ -57,9 +57,10 @@ def transposed(checkpoint: Checkpoint) -> Iterator[Refusal]:
         return
     for name in checkpoint.coded:
         module = name.removesuffix(".weight")
-        if module.rpartition(".")[2] in _TRANSPOSED:
+        word = module.rpartition(".")[2]
+        if word in _TRANSPOSED:
             said = "its model stores (in, out), and the layout (out, in)"
-            yield Refusal(name, said, f"--ignore {module}, or --layout packed")
+            yield Refusal(name, said, f"--ignore '*{word}', or --layout packed")
 
 
 def tied_head(checkpoint: Checkpoint) -> Iterator[Refusal]:
@@ -114,7 +115,9 @@ def _differing(names: Sequence[str], kinds: Sequence[object], checkpoint: Checkp
         f"{modules[0]} is {_said(checkpoint.forms[first])} and {other.removesuffix('.weight')} is"
         f" {_said(checkpoint.forms[other])}, and servers join them to one matrix"
     )
-    same = " ".join(f"--ignore {module}" for module in modules)
+    # of every block: whoever takes the hint would meet the next one otherwise
+    words = dict.fromkeys(module.rpartition(".")[2] for module in modules)
+    same = " ".join(f"--ignore '*{word}'" for word in words)
     return Refusal(first, said, f"give all of them the same options: {same}, or --layout packed")
 
 

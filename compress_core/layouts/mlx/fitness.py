@@ -21,7 +21,7 @@ def misfit(info: TensorInfo, form: Form) -> Refusal | None:
         return Refusal(info.name, said, "--scheme integer, whose codes hold 0 in it")
     if isinstance(scheme, Integer) and not scheme.symmetric:
         said = "a zero point times its scale is no float of the dtype that biases have in it"
-        return Refusal(info.name, said, "--scheme affine, which has a bias of its own")
+        return Refusal(info.name, said, f"--preset MLX{scheme.bits}, which has a bias of its own")
     if form.inputs is not None:
         said = f"nothing in it asks for {form.inputs} inputs"
         return Refusal(info.name, said, "leave inputs out (--inputs none)")

@@ -38,7 +38,7 @@ def quantize(**options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("passes", "said", "hint"),
     [
-        ([quantize(preset="W4A16_ASYM")], "a zero point times its scale", "--scheme affine"),
+        ([quantize(preset="W4A16_ASYM")], "a zero point times its scale", "--preset MLX4"),
         ([quantize(bits=4)], "groups of 32, 64 or 128 columns for integer", "--group-size 64"),
         ([quantize(scheme="affine", bits=4, group_size=16)], "not g16", "--group-size 64"),
         ([quantize(scheme="mxfp4", group_size=64)], "groups of 32 columns", "--group-size 32"),
