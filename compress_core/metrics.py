@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.differences import Weighed
     from compress_core.tiles import Tile
 
 
@@ -145,12 +146,14 @@ def observe(tile: Tile) -> Moments:
     the order of :mod:`compress_core.kernels.sums` over each grain. Elements that are NaN or
     infinite are in no sum of a tensor that was cast; any other has no finite sum then.
     """
-    from compress_core.kernels.differences import finite_alone, measured
+    from compress_core.kernels.differences import finite_alone
 
-    codes, stored = (tile.info.dtype.code, tile.dtype.code), tile.stored()
-    pieces = [slice(first, first + tile.grain) for first in tile.grains()]
-    grains = [measured(tile.raw[rows], stored[rows], codes) for rows in pieces]
-    if tile.plain is not tile.raw:
+    grains = _grains(tile)
+    if tile.plain is not tile.raw and not all(
+        math.isfinite(one.reference_square) for one in grains
+    ):
+        codes, stored = (tile.info.dtype.code, tile.dtype.code), tile.stored()
+        pieces = [slice(first, first + tile.grain) for first in tile.grains()]
         grains = [
             one
             if math.isfinite(one.reference_square)
@@ -161,7 +164,19 @@ def observe(tile: Tile) -> Moments:
         tuple(grain.error_square for grain in grains),
         tuple(grain.reference_square for grain in grains),
         max((0.0, *(grain.max_abs for grain in grains))),
-        sum(grain.zeros_b for grain in grains),
+        sum(grain.zeros for grain in grains),
+    )
+
+
+def _grains(tile: Tile) -> list[Weighed]:
+    """What each grain of a tile adds, NaN and infinity included."""
+    from compress_core.kernels.differences import grains
+
+    code, stored, coded = tile.info.dtype.code, tile.dtype.code, tile.codes
+    if coded is None or not (tile.mask is None or coded.scheme.holds_zero):
+        return grains(tile.raw, tile.stored(), (code, stored), tile.grain)
+    return coded.scheme.rounding_errors(
+        tile.raw, code, coded.codes, coded.parameters, stored, tile.grain
     )
 
 

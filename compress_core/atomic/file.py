@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from compress_core.atomic.failures import check_space, output_error
-from compress_core.atomic.flush import sync_folder
+from compress_core.atomic.flush import send_off, sync_folder
 from compress_core.atomic.leftovers import (
     beside,
     check_ours,
@@ -75,6 +75,7 @@ class PartFile:
         try:
             while len(view):
                 done = os.pwrite(self._file, view[:_AT_ONCE], offset)
+                send_off(self._file, offset, done)
                 view, offset = view[done:], offset + done
         except OSError as error:
             raise self._failed(error) from error

@@ -26,6 +26,7 @@ from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
 from compress_core.passes.base import Decided, Pass, Survey, Target
 from compress_core.planning import Plan, TensorPlan, targets_of
 from compress_core.planning.kept_codes import check_codes, keeps_codes
+from compress_core.planning.plan import Stage
 from compress_core.settings import Progress, Settings
 from compress_core.tensors import Form, TensorInfo
 from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
@@ -157,6 +158,8 @@ class Run:
             if one.form.sparsity is not None and one.form.kept is None
         ]
         own = [one for one in open_ended if one.info.name not in self.plan.tied]
+        removed = {one.info.name: self._removed(one) for one in own}
+        own = [one for one in own if removed[one.info.name] is None]
         kept = {one.info.name: 0 for one in own}
 
         def count(cut: Cut) -> int:
@@ -168,10 +171,22 @@ class Run:
 
         for cut, stay in self._over("count", own, count):
             kept[cut.plan.info.name] += stay
+        for name, gone in removed.items():
+            if gone is not None:
+                kept[name] = self.plan.tensors[name].info.elements - gone
         return {
             one.info.name: replace(one.form, kept=kept[self.plan.owner(one).info.name])
             for one in open_ended
         }
+
+    def _removed(self, one: TensorPlan) -> int | None:
+        """How many elements the only pass that prunes a tensor says that it removes."""
+        pruning = [stage.step for stage in one.stages if _may_prune(stage)]
+        return (
+            self._decided[pruning[0], one.info.name].removed(one.info)
+            if len(pruning) == 1
+            else None
+        )
 
     def _cast(self) -> dict[str, Form]:
         """Forms of the tensors of which the survey has told the dtype."""
@@ -300,12 +315,13 @@ class Run:
 
 
 def _last_prune(one: TensorPlan) -> int:
-    """The last step that may change the tensor's mask: what only gives it codes cannot."""
-    return next(
-        stage.step
-        for stage in reversed(one.stages)
-        if stage.target.form.scheme == stage.target.before.scheme
-    )
+    """The last step that may change the tensor's mask."""
+    return next(stage.step for stage in reversed(one.stages) if _may_prune(stage))
+
+
+def _may_prune(stage: Stage) -> bool:
+    """Whether a step may change a tensor's mask: what only gives it codes cannot."""
+    return stage.target.form.scheme == stage.target.before.scheme
 
 
 def _located(error: ModelOptError, info: TensorInfo, source: Reader) -> ModelOptError:

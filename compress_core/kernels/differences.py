@@ -68,6 +68,15 @@ class Measured(NamedTuple):
     zeros_b: int
 
 
+class Weighed(NamedTuple):
+    """What one grain adds to a report: as in :class:`Measured`, with the zeros of B."""
+
+    error_square: float
+    reference_square: float
+    max_abs: float
+    zeros: int
+
+
 @twin
 def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measured:
     """What sets two arrays of as many floats apart, in storage dtypes, A's and B's.
@@ -88,17 +97,23 @@ def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measur
     )
 
 
+@twin
+def grains(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], grain: int) -> list[Weighed]:
+    """What :func:`measured` finds in each ``grain`` rows of two matrices of as many floats."""
+    pieces = [slice(first, first + grain) for first in range(0, len(a), grain)]
+    found = [measured(a[rows], b[rows], codes) for rows in pieces]
+    return [Weighed(*one[:3], one.zeros_b) for one in found]
+
+
 def finite_alone(
-    a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], found: Measured
-) -> Measured:
+    a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], found: Weighed
+) -> Weighed:
     """``found``, without the elements that are not finite in A."""
     a, b = native(a, codes[0]), native(b, codes[1])
     known = np.isfinite(a)
     a, b = (np.where(known, one, one.dtype.type(0)) for one in (a, b))
     wide = ("F64" if codes[0] == "F64" else "F32", "F64" if codes[1] == "F64" else "F32")
-    return measured(a, b, wide)._replace(
-        same=found.same, zeros_a=found.zeros_a, zeros_b=found.zeros_b
-    )
+    return Weighed(*measured(a, b, wide)[:3], found.zeros)
 
 
 @twin

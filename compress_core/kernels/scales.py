@@ -15,7 +15,7 @@ SMALLEST = {
     "BF16": np.float32(2.0**-126),
     "F32": np.float32(2.0**-126),
 }
-_LARGEST = {"F16": floats.F16_MAX, "BF16": floats.BF16_MAX, "F32": floats.F32_MAX}
+LARGEST = {"F16": floats.F16_MAX, "BF16": floats.BF16_MAX, "F32": floats.F32_MAX}
 
 # only distances from a mean are larger than float32, and the lowest value of symmetric codes
 _BEYOND_FLOAT32 = {
@@ -49,7 +49,7 @@ def nearest_scale(scale: NDArray[np.float32], dtype: str) -> NDArray[np.float32]
 
     Its magnitude is floored as by :func:`stored_scale`, and saturates.
     """
-    magnitude = np.clip(np.abs(scale), SMALLEST[dtype], _LARGEST[dtype])
+    magnitude = np.clip(np.abs(scale), SMALLEST[dtype], LARGEST[dtype])
     if dtype != "F32":
         magnitude = floats.widen(floats.narrow(magnitude, dtype), dtype)
     return np.asarray(np.copysign(magnitude, scale), np.float32)
@@ -99,7 +99,7 @@ def stored_bias(bias: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
 
 def nearest_bias(bias: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
     """The number of ``dtype`` nearest to a bias; it saturates."""
-    clipped = np.clip(bias, -_LARGEST[dtype], _LARGEST[dtype])
+    clipped = np.clip(bias, -LARGEST[dtype], LARGEST[dtype])
     return clipped if dtype == "F32" else floats.widen(floats.narrow(clipped, dtype), dtype)
 
 
@@ -110,7 +110,7 @@ def _rounded(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.f
 
 
 def _checked(values: NDArray[np.float32], dtype: str, noun: str) -> NDArray[np.float32]:
-    if values.size and not np.abs(values).max() <= _LARGEST[dtype]:
+    if values.size and not np.abs(values).max() <= LARGEST[dtype]:
         hint = _BEYOND_FLOAT32[noun] if dtype == "F32" else "pass --scale-dtype f32"
         raise UnsupportedError(f"a {noun} of its groups does not fit {dtype}", hint=hint)
     return values

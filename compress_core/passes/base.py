@@ -67,6 +67,10 @@ class Decided:
         """The dtype of a tensor that had ``before`` until this pass."""
         return before
 
+    def removed(self, info: TensorInfo) -> int | None:
+        """How many elements of a tensor it prunes; ``None``: only applying it tells."""
+        return None
+
 
 class Settled(Decided, ABC):
     """One that knows all it needs."""

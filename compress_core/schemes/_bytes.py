@@ -38,17 +38,19 @@ class Bytes(Scaled):
 
         amax: NDArray[np.float32] = statistics["amax"]
         scale = amax / np.float32(LARGEST[self._named])
-        dtype = self._dtype_of_scales
-        of_zero = EPSILONS[dtype] if fitting.rule == "compressed-tensors" else 1
-        return found | {"scale": stored_scale(scale, dtype, of_zero=of_zero)}
+        of_zero = self._of_zero(fitting)
+        return found | {"scale": stored_scale(scale, self._dtype_of_scales, of_zero=of_zero)}
+
+    def _of_zero(self, fitting: Fitting) -> float:
+        """The scale of a group of zeros: 1, to the library the epsilon of the dtype."""
+        return EPSILONS[self._dtype_of_scales] if fitting.rule == "compressed-tensors" else 1
 
     @property
     def number(self) -> Number:
         return "F8_E4M3" if self._named == "e4m3" else "F8_E5M2"
 
-    def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
+    def check(self, codes: NDArray[np.uint8]) -> None:
         from compress_core.kernels.floats import has_nonfinite
 
         if has_nonfinite(codes, self.number):
             raise FormatError("codes that are NaN or infinite")
-        return super().decode(codes, parameters)

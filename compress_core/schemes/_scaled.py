@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.rounding import Coded
     from compress_core.kernels.scaled import Number
 
 
@@ -116,9 +117,22 @@ class Scaled(Scheme):
         divisor, inverse = self.divisors(values, self.unit(parameters), fitting)
         return scaled_codes(values, width, divisor, self.number, inverse=inverse)
 
+    def check(self, codes: NDArray[np.uint8]) -> None:
+        """Whether all codes stand for numbers.
+
+        :raises FormatError: some do not.
+        """
+
+    def coded(self, codes: NDArray[np.uint8], parameters: Parameters) -> Coded | None:
+        from compress_core.kernels.rounding import Coded
+
+        self.check(codes)
+        return Coded(codes, self.width(codes.shape[1]), self.unit(parameters), self.number)
+
     def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
         from compress_core.kernels.scaled import scaled_values
 
+        self.check(codes)
         width = self.width(codes.shape[1])
         return scaled_values(codes, width, self.unit(parameters), self.number)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.differences import Weighed
+    from compress_core.kernels.rounding import Coded, Rounding
+
 SCALE_DTYPES = ("F32", "F16", "BF16")
 Parameters = dict[str, "NDArray[Any]"]
 
@@ -238,6 +241,55 @@ class Scheme(ABC):
             return squared_errors(values, decoded, kept, width)
 
         return errors
+
+    def rounding(self, fitting: Fitting) -> Rounding | None:
+        """How codes follow from the largest magnitudes of groups alone; ``None``: they do not."""
+        return None
+
+    def coded(self, codes: NDArray[np.uint8], parameters: Parameters) -> Coded | None:
+        """Codes as numbers times units; ``None``: they are more than that."""
+        return None
+
+    def round(
+        self, raw: NDArray[Any], code: str, fitting: Fitting = FORMULA
+    ) -> tuple[Parameters, NDArray[np.uint8]]:
+        """What :meth:`fit` and :meth:`encode` make of floats as a file has them: (rows, columns) in
+        the storage dtype of ``code``.
+
+        :raises UnsupportedError: a parameter does not fit its dtype.
+        """
+        from compress_core.kernels.floats import widen
+        from compress_core.kernels.rounding import rounded
+
+        how = None if fitting.searches or self.surveys else self.rounding(fitting)
+        if how is not None:
+            scale, codes = rounded(raw, code, self.width(raw.shape[1]), how)
+            return {"scale": scale}, codes
+        values = widen(raw, code)
+        found = self.fit(values, None, fitting)
+        return found, self.encode(values, found, fitting)
+
+    def rounding_errors(
+        self,
+        raw: NDArray[Any],
+        code: str,
+        codes: NDArray[np.uint8],
+        parameters: Parameters,
+        stored: str,
+        grain: int,
+    ) -> list[Weighed]:
+        """What sets floats as a file has them, of dtype ``code``, and what their codes stand for
+        once it is rounded to ``stored``, apart: for each ``grain`` rows.
+        """
+        from compress_core.kernels import rounding
+        from compress_core.kernels.differences import grains
+        from compress_core.kernels.floats import narrow
+
+        coded = self.coded(codes, parameters)
+        if coded is not None:
+            return rounding.rounding_errors(raw, code, coded, stored, grain)
+        decoded = narrow(self.decode(codes, parameters), stored)
+        return grains(raw, decoded, (code, stored), grain)
 
     def _of_groups(self) -> list[str]:
         """The parameters that each group has for itself."""

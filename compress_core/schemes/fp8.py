@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from compress_core.errors import FormatError
 from compress_core.fitting import Fitting
-from compress_core.schemes._bytes import Bytes
+from compress_core.schemes._bytes import LARGEST, Bytes
 from compress_core.schemes.base import GroupSize, Parameters, Wanted, check_scales
+
+if TYPE_CHECKING:
+    from compress_core.kernels.rounding import Rounding
 
 Element = Literal["e4m3", "e5m2"]
 
@@ -45,6 +48,12 @@ class Fp8(Bytes):
         check_scales(self.scale_dtype)
         if self.bits != 8 or self.element not in ("e4m3", "e5m2"):
             raise FormatError(f"not settings of 8-bit floats: {self!r}")
+
+    def rounding(self, fitting: Fitting) -> Rounding | None:
+        from compress_core.kernels.rounding import Rounding
+
+        steps, of_zero = LARGEST[self.element], self._of_zero(fitting)
+        return Rounding(self.number, steps, self.scale_dtype, of_zero)
 
     def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
         """Scales within a factor of two: beyond it the numbers are the same again, one exponent

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.rounding import Coded, Rounding
+
 Center = Literal["none", "mean"]
 
 
@@ -135,11 +137,41 @@ class Integer(Scheme):
             return found | {"mean": stored_mean(mean_of(statistics), self.scale_dtype)}
         if not self.symmetric:
             return found | self._range(statistics, fitting)
-        library = fitting.rule == "compressed-tensors"
-        steps = (2**self.bits - 1) / 2 if library else self._half - 1
-        step = np.divide(statistics["amax"], steps, dtype=np.float32)
+        step = np.divide(statistics["amax"], self._steps(fitting), dtype=np.float32)
         scale = stored_scale(step, self.scale_dtype, of_zero=self._of_zero(fitting))
         return found | {"scale": scale}
+
+    def _steps(self, fitting: Fitting) -> float:
+        """Steps of symmetric codes between 0 and the largest magnitude."""
+        library = fitting.rule == "compressed-tensors"
+        return (2**self.bits - 1) / 2 if library else self._half - 1
+
+    def _lowest(self, fitting: Fitting) -> int:
+        """The lowest of symmetric codes."""
+        return 1 if fitting.rule == "absmax" and not fitting.searches else 0
+
+    def rounding(self, fitting: Fitting) -> Rounding | None:
+        from compress_core.kernels.rounding import Rounding
+
+        if not self.symmetric or self.center == "mean":
+            return None
+        return Rounding(
+            "integer",
+            self._steps(fitting),
+            self.scale_dtype,
+            self._of_zero(fitting),
+            low=self._lowest(fitting),
+            high=2**self.bits - 1,
+            after=self._half,
+        )
+
+    def coded(self, codes: NDArray[np.uint8], parameters: Parameters) -> Coded | None:
+        from compress_core.kernels.rounding import Coded
+
+        if not self.symmetric or self.center == "mean":
+            return None
+        width = self.width(codes.shape[1])
+        return Coded(codes, width, parameters["scale"], "integer", self._half)
 
     def _of_zero(self, fitting: Fitting) -> float:
         """The scale of a group of zeros: 1, to the library the epsilon of the dtype."""
@@ -239,12 +271,10 @@ class Integer(Scheme):
 
         width, half, top = self.width(values.shape[1]), self._half, 2**self.bits - 1
         scale, zero = parameters["scale"], parameters.get("zero_point")
-        formula = not fitting.searches
         if zero is None:
-            lowest = 1 if formula and fitting.rule == "absmax" else 0
-            mean = parameters.get("mean")
-            return integer_codes(values, width, scale, mean=mean, after=half, low=lowest, high=top)
-        if formula and fitting.rule == "compressed-tensors":
+            low, mean = self._lowest(fitting), parameters.get("mean")
+            return integer_codes(values, width, scale, mean=mean, after=half, low=low, high=top)
+        if not fitting.searches and fitting.rule == "compressed-tensors":
             # the library adds its signed zero point first, which decides ties
             signed = zero.astype(np.float32) - half
             return integer_codes(values, width, scale, before=signed, after=half, low=0, high=top)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from compress_core.kernels.rounding import Rounding
+
 
 @dataclass(frozen=True)
 class Nf4(NormalFloat):
@@ -53,6 +55,13 @@ class Nf4(NormalFloat):
         from compress_core.kernels.scales import stored_scale
 
         return found | {"scale": stored_scale(statistics["amax"], self.scale_dtype)}
+
+    def rounding(self, fitting: Fitting) -> Rounding | None:
+        from compress_core.kernels.rounding import Rounding
+
+        if fitting.rule == "bitsandbytes":  # which multiplies by the inverse
+            return None
+        return Rounding(self.number, 1, self.scale_dtype, of_zero=1)
 
     def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
         import numpy as np

@@ -122,7 +122,6 @@ class Ternary(Scaled):
     def number(self) -> Number:
         return "ternary"
 
-    def decode(self, codes: NDArray[np.uint8], parameters: Parameters) -> NDArray[np.float32]:
+    def check(self, codes: NDArray[np.uint8]) -> None:
         if codes.max(initial=0) > 2:
             raise FormatError("codes beyond the three of ternary weights")
-        return super().decode(codes, parameters)

@@ -18,7 +18,7 @@ from compress_core import registry
 from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError, UnsupportedError, UsageError
 from compress_core.fitting import FORMULA, SEARCHES, Fitting
-from compress_core.kernels import floats
+from compress_core.kernels import differences, floats
 from compress_core.limits import Limits
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.tensors import Form, TensorInfo
@@ -206,6 +206,27 @@ def _grid(scheme: Scheme, parameters: Parameters, shape: tuple[int, ...]) -> lis
         with contextlib.suppress(FormatError):
             grid.append(scheme.decode(np.full(shape, code, np.uint8), parameters))
     return grid
+
+
+@each_scheme
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("code", ["BF16", "F16", "F32", "F64"])
+def test_one_pass_gives_what_single_steps_give(name: str, kind: str, code: str) -> None:
+    """Parameters and codes of floats as a file has them, and what they lost."""
+    for index, drawn in enumerate(SENSIBLE[name][::3]):
+        scheme = SCHEMES[name](**drawn)
+        raw = floats.narrow(_values(kind, SHAPES[index % len(SHAPES)]), code)
+        values = floats.widen(raw, code)
+        for fitting in _fittings(name):
+            parameters = scheme.fit(values, None, fitting)
+            codes = scheme.encode(values, parameters, fitting)
+            found, made = scheme.round(raw, code, fitting)
+            assert found.keys() == parameters.keys()
+            assert all(np.array_equal(found[key], parameters[key]) for key in found), scheme
+            assert np.array_equal(made, codes), (scheme, fitting)
+        decoded = floats.narrow(scheme.decode(codes, parameters), code)
+        wanted = differences.grains(raw, decoded, (code, code), 3)
+        assert scheme.rounding_errors(raw, code, codes, parameters, code, 3) == wanted, scheme
 
 
 @each_scheme

@@ -8,34 +8,30 @@ typedef struct {
     const float *table;
 } numbers_t;
 
-/* FOLDS numbers from element `first` on, as floats. */
+/* SPAN numbers from element `first` on, as floats. */
 INLINE void load(numbers_t from, int dtype, ptrdiff_t first, float *values) {
     const uint16_t *shorts = (const uint16_t *)from.raw + first;
     const uint8_t *bytes = (const uint8_t *)from.raw + first;
-    if (dtype == F32) memcpy(values, (const float *)from.raw + first, FOLDS * sizeof(float));
-    else if (dtype == BF16) for (int i = 0; i < FOLDS; i++) values[i] = from_bf16(shorts[i]);
-    else if (dtype == F16) for (int i = 0; i < FOLDS; i++) values[i] = from_f16(shorts[i]);
-    else for (int i = 0; i < FOLDS; i++) values[i] = from.table[bytes[i]];
+    if (dtype == F32) memcpy(values, (const float *)from.raw + first, SPAN * sizeof(float));
+    else if (dtype == BF16) for (int i = 0; i < SPAN; i++) values[i] = from_bf16(shorts[i]);
+    else if (dtype == F16) for (int i = 0; i < SPAN; i++) values[i] = from_f16(shorts[i]);
+    else for (int i = 0; i < SPAN; i++) values[i] = from.table[bytes[i]];
 }
 
-/* The last elements, fewer than FOLDS, and zeros behind them. */
+/* The last elements, fewer than SPAN, and zeros behind them. */
 INLINE void load_rest(numbers_t from, int dtype, ptrdiff_t first, ptrdiff_t rest, float *values) {
     const size_t size = dtype == F32 ? 4 : dtype == BF16 || dtype == F16 ? 2 : 1;
-    char room[FOLDS * sizeof(float)] = {0};
+    char room[SPAN * sizeof(float)] = {0};
     memcpy(room, (const char *)from.raw + (size_t)first * size, (size_t)rest * size);
     const numbers_t last = {room, from.table};
     load(last, dtype, 0, values);
-    for (ptrdiff_t i = rest; i < FOLDS; i++) values[i] = 0.0f;
+    for (ptrdiff_t i = rest; i < SPAN; i++) values[i] = 0.0f;
 }
 
-INLINE int count_zeros(const float *values) {
-    int found = 0;
-    for (int i = 0; i < FOLDS; i++) found += magnitude_bits(values[i]) == 0;
-    return found;
-}
-
-INLINE void add_squares(const float *values, double *sums) {
-    for (int i = 0; i < FOLDS; i++) sums[i] += (double)values[i] * (double)values[i];
+INLINE numbers_t from_element(numbers_t from, int dtype, ptrdiff_t first) {
+    const size_t size = dtype == F32 ? 4 : dtype == BF16 || dtype == F16 ? 2 : 1;
+    const numbers_t rest = {(const char *)from.raw + (size_t)first * size, from.table};
+    return rest;
 }
 
 /* sums: squares of errors, of references, and the largest error; counts: elements without one, and
@@ -43,12 +39,12 @@ INLINE void add_squares(const float *values, double *sums) {
 INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t count, double *sums,
                     int64_t *counts) {
     double errors[FOLDS] = {0}, references[FOLDS] = {0};
-    uint32_t largest = 0; /* of bits: NaN is larger than all */
-    const ptrdiff_t filler = -count & (FOLDS - 1);
+    uint32_t largest = 0;
+    const ptrdiff_t filler = -count & (SPAN - 1);
     int64_t same = -filler, zeros_a = -filler, zeros_b = -filler;
-    for (ptrdiff_t first = 0; first < count; first += FOLDS) {
-        float before[FOLDS], after[FOLDS];
-        if (count - first >= FOLDS) {
+    for (ptrdiff_t first = 0; first < count; first += SPAN) {
+        float before[SPAN], after[SPAN];
+        if (count - first >= SPAN) {
             load(a, of_a, first, before);
             load(b, of_b, first, after);
         } else {
@@ -57,12 +53,9 @@ INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t coun
         }
         zeros_a += count_zeros(before);
         zeros_b += count_zeros(after);
-        for (int i = 0; i < FOLDS; i++) after[i] = before[i] - after[i];
+        for (int i = 0; i < SPAN; i++) after[i] = before[i] - after[i];
         same += count_zeros(after);
-        for (int i = 0; i < FOLDS; i++) {
-            const uint32_t bits = magnitude_bits(after[i]);
-            largest = bits > largest ? bits : largest;
-        }
+        largest = largest_bits(after, largest);
         add_squares(after, errors);
         add_squares(before, references);
     }
@@ -74,24 +67,36 @@ INLINE void measure(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t coun
     counts[2] = zeros_b;
 }
 
+/* The elements of grains of `grain` elements each; sums, counts: (grains, 3). */
+INLINE void measure_grains(numbers_t a, int of_a, numbers_t b, int of_b, ptrdiff_t count,
+                           ptrdiff_t grain, double *sums, int64_t *counts) {
+    for (ptrdiff_t first = 0; first < count; first += grain, sums += 3, counts += 3) {
+        const ptrdiff_t here = count - first < grain ? count - first : grain;
+        measure(from_element(a, of_a, first), of_a, from_element(b, of_b, first), of_b, here, sums,
+                counts);
+    }
+}
+
 /* tables: of dtypes of 8 bits, else NULL. Pairs that files have often are compiled on their own. */
 KERNEL int modelopt_measure(const void *raw_a, int of_a, const float *table_a, const void *raw_b,
-                            int of_b, const float *table_b, ptrdiff_t count, double *sums,
-                            int64_t *counts) {
+                            int of_b, const float *table_b, ptrdiff_t count, ptrdiff_t grain,
+                            double *sums, int64_t *counts) {
     const numbers_t a = {raw_a, table_a}, b = {raw_b, table_b};
-    if (of_a == BF16 && of_b == BF16) measure(a, BF16, b, BF16, count, sums, counts);
-    else if (of_a == F16 && of_b == F16) measure(a, F16, b, F16, count, sums, counts);
-    else if (of_a == F32 && of_b == F32) measure(a, F32, b, F32, count, sums, counts);
-    else measure(a, of_a, b, of_b, count, sums, counts);
+#define MEASURE(of_a, of_b) measure_grains(a, of_a, b, of_b, count, grain, sums, counts)
+    if (of_a == BF16 && of_b == BF16) MEASURE(BF16, BF16);
+    else if (of_a == F16 && of_b == F16) MEASURE(F16, F16);
+    else if (of_a == F32 && of_b == F32) MEASURE(F32, F32);
+    else MEASURE(of_a, of_b);
+#undef MEASURE
     return 0;
 }
 
 INLINE void weigh(numbers_t from, int dtype, ptrdiff_t count, double *square, int64_t *zeros) {
     double sums[FOLDS] = {0};
-    *zeros = -(-count & (FOLDS - 1));
-    for (ptrdiff_t first = 0; first < count; first += FOLDS) {
-        float values[FOLDS];
-        if (count - first >= FOLDS) load(from, dtype, first, values);
+    *zeros = -(-count & (SPAN - 1));
+    for (ptrdiff_t first = 0; first < count; first += SPAN) {
+        float values[SPAN];
+        if (count - first >= SPAN) load(from, dtype, first, values);
         else load_rest(from, dtype, first, count - first, values);
         *zeros += count_zeros(values);
         add_squares(values, sums);

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_core.kernels.differences import Measured
+from compress_core.kernels.differences import Measured, Weighed
 from compress_core.kernels.floats import FP8, fp8_values
 from compress_core.kernels.native.calls import ARRAY, COUNT, DTYPES, INT, address, function
 from compress_core.kernels.twins import SPECIFICATIONS
@@ -17,7 +17,7 @@ _OF_BYTES = -1
 
 
 _NUMBERS = (ARRAY, INT, ARRAY)
-_measure = function("modelopt_measure", *_NUMBERS, *_NUMBERS, COUNT, ARRAY, ARRAY)
+_measure = function("modelopt_measure", *_NUMBERS, *_NUMBERS, COUNT, COUNT, ARRAY, ARRAY)
 _weigh = function("modelopt_weigh", *_NUMBERS, COUNT, ARRAY, ARRAY)
 
 
@@ -26,12 +26,33 @@ def measured(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str]) -> Measur
     if "F64" in codes:
         other: Measured = SPECIFICATIONS["differences.measured"](a, b, codes)
         return other
+    sums, counts = _grains(a, b, codes, max(a.size, 1))
+    error_square, reference_square, largest = sums[0] if sums else (0.0, 0.0, 0.0)
+    return Measured(error_square, reference_square, largest, *(counts[0] if counts else (0, 0, 0)))
+
+
+def grains(a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], grain: int) -> list[Weighed]:
+    """See :func:`compress_core.kernels.differences.grains`."""
+    if "F64" in codes:
+        other: list[Weighed] = SPECIFICATIONS["differences.grains"](a, b, codes, grain)
+        return other
+    sums, counts = _grains(a, b, codes, max(grain * a.shape[1], 1))
+    return [
+        Weighed(error, reference, largest, zeros)
+        for (error, reference, largest), (_, _, zeros) in zip(sums, counts, strict=True)
+    ]
+
+
+def _grains(
+    a: NDArray[Any], b: NDArray[Any], codes: tuple[str, str], grain: int
+) -> tuple[list[list[float]], list[list[int]]]:
+    """Sums and counts of each ``grain`` elements, as in ``differences.c``."""
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    sums, counts = np.empty(3, np.float64), np.empty(3, np.int64)
+    shape = -(-a.size // grain), 3
+    sums, counts = np.empty(shape, np.float64), np.empty(shape, np.int64)
     numbers = *_numbers(a, codes[0]), *_numbers(b, codes[1])
-    _measure(*numbers, a.size, address(sums), address(counts))
-    error_square, reference_square, largest = sums.tolist()
-    return Measured(error_square, reference_square, largest, *counts.tolist())
+    _measure(*numbers, a.size, grain, address(sums), address(counts))
+    return sums.tolist(), counts.tolist()
 
 
 def weight(a: NDArray[Any], code: str) -> tuple[float, int]:

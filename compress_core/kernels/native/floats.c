@@ -19,6 +19,16 @@ KERNEL int modelopt_widen_bytes(const uint8_t *raw, ptrdiff_t count, const float
 }
 
 /* found: whether the magnitude of any pattern is `least` or more. */
+KERNEL int modelopt_reaches_8(const uint8_t *raw, ptrdiff_t count, int least, int *found) {
+    uint8_t most = 0;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const uint8_t magnitude = raw[i] & 0x7F;
+        most = magnitude > most ? magnitude : most;
+    }
+    *found = most >= least;
+    return 0;
+}
+
 KERNEL int modelopt_reaches_16(const uint16_t *raw, ptrdiff_t count, int least, int *found) {
     uint16_t most = 0;
     for (ptrdiff_t i = 0; i < count; i++) {

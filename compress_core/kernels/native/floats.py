@@ -24,21 +24,23 @@ _NARROW = {
 }
 
 _REACHES = (ARRAY, COUNT, INT, ARRAY)
-_INFINITY = {
+_NO_NUMBER = {
     "BF16": (0x7F80, function("modelopt_reaches_16", *_REACHES)),
     "F16": (0x7C00, function("modelopt_reaches_16", *_REACHES)),
     "F32": (0x7F800000, function("modelopt_reaches_32", *_REACHES)),
+    "F8_E4M3": (0x7F, function("modelopt_reaches_8", *_REACHES)),
+    "F8_E5M2": (0x7C, function("modelopt_reaches_8", *_REACHES)),
 }
-"""Dtype → the pattern of infinity, and what finds it or one beyond it."""
+"""Dtype → the least pattern that is no number, infinity or NaN, and what finds it or one beyond."""
 
 
 def has_nonfinite(raw: NDArray[Any], code: str) -> bool:
     """See :func:`compress_core.kernels.floats.has_nonfinite`."""
-    if code not in _INFINITY:
+    if code not in _NO_NUMBER:
         return bool(SPECIFICATIONS["floats.has_nonfinite"](raw, code))
-    infinity, reaches = _INFINITY[code]
+    least, reaches = _NO_NUMBER[code]
     raw, found = np.ascontiguousarray(raw), np.zeros(1, np.intc)
-    reaches(address(raw), raw.size, infinity, address(found))
+    reaches(address(raw), raw.size, least, address(found))
     return bool(found[0])
 
 

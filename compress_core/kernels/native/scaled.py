@@ -20,8 +20,8 @@ from compress_core.kernels.native.calls import (
 )
 from compress_core.kernels.scaled import Number, numbers_of
 
-_FORMATS: dict[str, int] = {"nf4": 0, "e2m1": 1, "F8_E4M3": 2, "F8_E5M2": 3, "ternary": 4}
-"""Formats in ``scaled.c``."""
+FORMATS: dict[str, int] = {"nf4": 0, "e2m1": 1, "F8_E4M3": 2, "F8_E5M2": 3, "ternary": 4}
+"""Formats in ``formats.h``."""
 
 _SHAPE = (COUNT, COUNT, COUNT)
 _TABLE = (INT, ARRAY, ARRAY)
@@ -31,13 +31,13 @@ _best = function("modelopt_best_unit", ARRAY, ARRAY, *_SHAPE, ARRAY, COUNT, *_TA
 
 
 @cache
-def _numbers(number: Number) -> NDArray[np.float32]:
+def numbers(number: Number) -> NDArray[np.float32]:
     """What each of 256 codes stands for."""
     return numbers_of(np.arange(256, dtype=np.uint8), number)
 
 
 def _table(number: Number) -> tuple[int, int | None, int | None]:
-    return _FORMATS[number], address(NF4_BOUNDS), address(NF4)
+    return FORMATS[number], address(NF4_BOUNDS), address(NF4)
 
 
 def scaled_codes(
@@ -65,7 +65,7 @@ def scaled_values(
     raised = 0.0 if (unit < 0).any() else -0.0
     codes, values = np.ascontiguousarray(codes), np.empty((rows, columns), np.float32)
     unit = of_groups(unit, rows, -(-columns // width))
-    given = address(codes), rows, columns, width, address(unit), address(_numbers(number))
+    given = address(codes), rows, columns, width, address(unit), address(numbers(number))
     _values(*given, raised, address(values))
     return values
 

@@ -6,6 +6,34 @@
 
 #define FOLDS 128
 
+/* Elements that are looked at together: some times FOLDS. */
+#define SPAN (4 * FOLDS)
+
+INLINE int count_zeros(const float *values) {
+    int found = 0;
+    for (int i = 0; i < SPAN; i++) found += magnitude_bits(values[i]) == 0;
+    return found;
+}
+
+/* The largest magnitude and `most`, as bits, of which those of NaN are larger than all. */
+INLINE uint32_t largest_bits(const float *values, uint32_t most) {
+    for (int i = 0; i < SPAN; i++) {
+        const uint32_t bits = magnitude_bits(values[i]);
+        most = bits > most ? bits : most;
+    }
+    return most;
+}
+
+/* Each running sum is loaded once for the elements of a span that it gets, in their order. */
+INLINE void add_squares(const float *values, double *sums) {
+    for (int i = 0; i < FOLDS; i++) {
+        double sum = sums[i];
+        for (int first = 0; first < SPAN; first += FOLDS)
+            sum += (double)values[first + i] * (double)values[first + i];
+        sums[i] = sum;
+    }
+}
+
 /* Fewer elements than FOLDS are as good as filled up with zeros: halves of nothing but zeros come
  * first, and to add a zero changes no sum of squares. */
 INLINE void fold_from(double *sums, int folds) {

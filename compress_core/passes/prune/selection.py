@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -94,10 +94,17 @@ class BelowKey(_Selection):
     """Every unit with a key below ``bound``, and of those equal to it what ``ties`` says.
 
     A tensor that ``ties`` does not name loses all of them.
+
+    :ivar units: tensor → how many of its units go, where that was counted.
     """
 
     bound: int
     ties: dict[str, Ties]
+    units: dict[str, int] = field(default_factory=dict)
+
+    def removed(self, info: TensorInfo) -> int | None:
+        # larger units need not have the same size, at the edge
+        return self.units.get(info.name) if self.scoring.structure.kind == "element" else None
 
     def chosen(self, tile: Tile) -> NDArray[np.bool_]:
         keys = self.scoring.keys(tile)
@@ -161,37 +168,46 @@ class Digits(Narrowing):
 
 
 class CountTies(Narrowing):
-    """Count, grain by grain, the units whose key is exactly ``bound``; ``k`` of them go."""
+    """Count, grain by grain, the units whose key is exactly ``bound``, of which ``k`` go; and those
+    below it, which all go.
+    """
 
     def __init__(self, scoring: Scoring, k: int, bound: int) -> None:
         self._scoring = scoring
         self._k = k
         self._bound = bound
         self._counts: dict[str, list[int]] = {}
+        self._below: dict[str, int] = {}
 
-    def observe(self, tile: Tile) -> list[int]:
+    def observe(self, tile: Tile) -> tuple[list[int], int]:
         keys = self._scoring.keys(tile)
-        equal = keys == keys.dtype.type(self._bound)
+        bound = keys.dtype.type(self._bound)
+        equal = keys == bound
         height = self._scoring.structure.height if self._scoring.structure.kind == "block" else 1
         grain = tile.grain // height
-        return [int(np.count_nonzero(equal[at : at + grain])) for at in range(0, len(equal), grain)]
+        firsts = range(0, len(equal), grain)
+        ties = [int(np.count_nonzero(equal[first : first + grain])) for first in firsts]
+        return ties, int(np.count_nonzero(keys < bound))
 
-    def absorb(self, info: TensorInfo, start: int, partial: list[int]) -> None:
-        self._counts.setdefault(info.name, []).extend(partial)
+    def absorb(self, info: TensorInfo, start: int, partial: tuple[list[int], int]) -> None:
+        ties, below = partial
+        self._counts.setdefault(info.name, []).extend(ties)
+        self._below[info.name] = self._below.get(info.name, 0) + below
 
     def next(self) -> Narrowing | None:
         return None
 
     def settled(self, scoring: Scoring, targets: Sequence[Target]) -> Settled:
-        ties, left = {}, self._k
+        ties, units, left = {}, dict(self._below), self._k
         for name in sorted(self._counts, reverse=True):
             counts = self._counts[name]
             total = sum(counts)
             if total > left:
                 before = tuple(int(count) for count in np.cumsum([0, *counts[:-1]]))
                 ties[name] = Ties(total - left, before)
+            units[name] += min(left, total)
             left -= min(left, total)
-        return BelowKey(scoring, self._bound, ties)
+        return BelowKey(scoring, self._bound, ties, units)
 
 
 def first_survey(scoring: Scoring, targets: Sequence[Target], sparsity: float) -> Survey | None:

@@ -31,7 +31,16 @@ class Encode(Settled):
         scheme, fitting = self._schemes[tile.info.name]
         if scheme is None:
             return
+        plain = tile.plain
+        if self._surveyed is None and tile.mask is None and plain is not None:
+            found, codes = scheme.round(plain, tile.dtype.code, fitting)
+        else:
+            found = self._parameters(tile, scheme, fitting)
+            codes = scheme.encode(tile.values, found, fitting)
+        tile.quantize(Quantized(scheme, codes, found))
+
+    def _parameters(self, tile: Tile, scheme: Scheme, fitting: Fitting) -> Parameters:
         found = self._surveyed
-        if found is None or scheme.group_size != "tensor":
-            found = scheme.fit(tile.values, tile.mask, fitting, found)
-        tile.quantize(Quantized(scheme, scheme.encode(tile.values, found, fitting), found))
+        if found is not None and scheme.group_size == "tensor":
+            return found
+        return scheme.fit(tile.values, tile.mask, fitting, found)

@@ -69,6 +69,8 @@ def check(name: str, *args: Any, **kwargs: Any) -> None:
 
 def same(found: Any, wanted: Any) -> bool:
     """Whether two results have the same bits; which NaN it is does not count in arithmetic."""
+    if isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(same, found, wanted))
     if isinstance(wanted, tuple):
         return type(found) is type(wanted) and all(map(same, found, wanted))
     one, other = np.asarray(found), np.asarray(wanted)
