@@ -12,12 +12,13 @@ from compress_core.atomic import write_text
 from compress_core.errors import ModelOptError, OutputExistsError
 from compress_core.gates import Check
 from compress_core.report import Report
-from modelopt_cli.console import Output, ReaderGoneError
+from modelopt_cli.console import Output
 from modelopt_cli.render import judged_as_junit as junit
 from modelopt_cli.render import renderer
 from modelopt_cli.render.base import Look, Result
 from modelopt_cli.render.earlier import is_report
 from modelopt_cli.result_options import Formatting, Reporting
+from modelopt_cli.stdout import ReaderGoneError
 
 
 def show(result: Result, output: Output, showing: Formatting) -> None:
