@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from compress_core.errors import UsageError
-from modelopt_cli.bundles import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, bundle, flag, size_for
 
 if TYPE_CHECKING:  # `--help`, and runs without gates, shall not wait for them
     from compress_core.gates import Gate, Growth, Origin
@@ -51,7 +51,7 @@ def _growth(text: str) -> Growth:
         raise UsageError(f"--max-growth: {error.message}", hint=error.hint) from None
 
 
-@dataclass(frozen=True)
+@bundle
 class Gating:
     """Limits of the whole result; ``None`` sets none."""
 
@@ -121,7 +121,7 @@ class Gating:
         )
 
 
-@dataclass(frozen=True)
+@bundle
 class Guarding(Gating):
     """Limits of what a run writes."""
 
@@ -136,7 +136,7 @@ class Guarding(Gating):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Comparing(Gating):
     """Limits of a file that is there, and what it is compared with."""
 
