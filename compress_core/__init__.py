@@ -10,9 +10,6 @@ The names below are the whole public surface; each is imported when it is first 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -60,7 +57,10 @@ __all__ = [
     "restore",
 ]
 
+TYPE_CHECKING = False  # who wants the version alone shall not wait for `typing`
 if TYPE_CHECKING:
+    from typing import Any
+
     from compress_core.checking import check as check
     from compress_core.comparison import diff as diff
     from compress_core.difference import Difference as Difference
@@ -85,6 +85,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     return getattr(home, "load" if name == "load_spec" else name)
 

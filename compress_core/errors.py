@@ -18,8 +18,7 @@ a fix that can be typed. What an error means for a process (its exit code) is th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # errors are for all, also for those who start fast: no `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -11,6 +10,8 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     by_case: dict[str, str] = {}
     for good in known:
         by_case.setdefault(good.casefold(), good)
+    import difflib  # nearly all words are right
+
     close = difflib.get_close_matches(word[:200].casefold(), by_case, n=count, cutoff=0.6)
     return [by_case[folded] for folded in close]
 

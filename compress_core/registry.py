@@ -9,8 +9,6 @@ list to edit.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-import inspect
 import pkgutil
 from functools import cache
 from types import ModuleType
@@ -18,6 +16,7 @@ from typing import Any
 
 from compress_core.errors import UsageError
 from compress_core.near import did_you_mean, shown
+from compress_core.plugins import plugins
 
 KINDS = ("passes", "layouts", "formats", "schemes", "conventions")
 
@@ -37,11 +36,7 @@ def _modules(kind: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if name != "base" and not name.startswith("_")))
 
 
-@cache
-def _plugins(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {
-        point.name: point for point in importlib.metadata.entry_points(group=f"modelopt_cli.{kind}")
-    }
+_plugins = cache(plugins)
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -92,8 +87,9 @@ def all_of(kind: str) -> dict[str, Any]:
 
 
 def _defined(module: ModuleType, name: str) -> type:
-    for _, value in inspect.getmembers(module, inspect.isclass):
-        own = f"{value.__module__}.".startswith(f"{module.__name__}.")
-        if own and vars(value).get("id") == name:
+    for value in vars(module).values():
+        if not isinstance(value, type) or vars(value).get("id") != name:
+            continue
+        if f"{value.__module__}.".startswith(f"{module.__name__}."):
             return value
     raise LookupError(f"{module.__name__} defines no class with id = {name!r}")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from compress_core.settings import Settings
 from compress_core.sizes import human
 from compress_core.tiling import LEAST_MEMORY
 from modelopt_cli.array import shard_of
-from modelopt_cli.bundles import PATH, flag, memory
+from modelopt_cli.bundles import PATH, bundle, flag, memory
 from modelopt_cli.command import typed
 
 _STDIN = "-"
 
 
-@dataclass(frozen=True)
+@bundle
 class Gathering:
     """Which inputs, and where the outputs go."""
 
@@ -73,7 +73,7 @@ class Gathering:
         return gather([*paths, *listed], self.output_dir, self.root)
 
 
-@dataclass(frozen=True)
+@bundle
 class Sharing:
     """Who does what, and when to stop."""
 

@@ -1,6 +1,6 @@
 """Bundles of flags: a dataclass whose fields are Click options, and a command that takes it.
 
-@dataclass(frozen=True)
+@bundle
 class Waiting:
     seconds: int = field(default=1, metadata=flag("--seconds", section="Work", type=int))
 """
@@ -8,16 +8,18 @@ class Waiting:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 import click
 
 from compress_core.errors import UsageError
 from compress_core.sizes import parse_size
 from modelopt_cli.command import Flag
+
+T = TypeVar("T")
 
 _KEY = "modelopt_cli.flag"
 
@@ -47,6 +49,16 @@ def memory(text: str) -> int:
     except UsageError as error:
         raise UsageError(f"--max-memory: {error.message}", hint=error.hint) from None
     return size
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def bundle(cls: type[T]) -> type[T]:
+    """Make a class a bundle, which nothing changes once it is made: mypy sees to that.
+
+    Methods that would refuse it at run time are compiled anew by every process, and there are many
+    bundles: commands would start milliseconds later.
+    """
+    return dataclass(repr=False)(cls)
 
 
 def flag(*names: str, section: str, **details: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,16 +20,13 @@ from compress_core.errors import (
     UsageError,
 )
 from modelopt_cli.annotation import error_annotation
-from modelopt_cli.printable import encodable, printable
+from modelopt_cli.printable import printable
 from modelopt_cli.progress import Meter, ProgressStyle, Silent, meter
 from modelopt_cli.render.base import Look
+from modelopt_cli.stdout import ReaderGoneError, encoding_of, write_result
 from modelopt_cli.summary import MOST_SUMMARY, append_within
 
 ColourChoice = Literal["auto", "always", "never"]
-
-
-class ReaderGoneError(Exception):
-    """Nobody reads stdout any more, as after ``| head``."""
 
 
 class Output:
@@ -65,21 +61,7 @@ class Output:
         :raises ReaderGoneError: the other end of the pipe is closed.
         :raises OutputError: stdout takes no more.
         """
-        if self._stdout is None:
-            raise ReaderGoneError
-        try:
-            self._stdout.write(encodable(text, _encoding(self._stdout)))
-            self._stdout.flush()
-        except BrokenPipeError:
-            _abandon(self._stdout)
-            raise ReaderGoneError from None
-        except OSError as error:
-            _abandon(self._stdout)
-            raise OutputError(
-                f"cannot write the result: {error.strerror}",
-                where="stdout",
-                hint="send it to another disk: > FILE",
-            ) from None
+        write_result(self._stdout, text)
 
     def summary(self, markdown: str) -> None:
         """Add to the page that GitHub Actions shows of this step; elsewhere there is none."""
@@ -127,7 +109,7 @@ class Output:
         if not self.annotating:
             return
         with suppress(ReaderGoneError, OutputError):  # stderr has it already
-            self.result(error_annotation(str(error), _encoding(self._stdout)))
+            self.result(error_annotation(str(error), encoding_of(self._stdout)))
 
     def hint(self, text: str) -> None:
         """What to type instead."""
@@ -158,7 +140,7 @@ class Output:
             width=self._width,
             cut=terminal or self._is("COLUMNS"),
             colour=self._coloured(self._stdout),
-            encoding=_encoding(self._stdout),
+            encoding=encoding_of(self._stdout),
         )
 
     @property
@@ -166,7 +148,11 @@ class Output:
         asked = self._environment.get("COLUMNS", "")
         if asked.isdecimal() and int(asked[:6]):
             return int(asked[:6])
-        return shutil.get_terminal_size().columns if _is_terminal(self._stdout) else 80
+        if not _is_terminal(self._stdout):
+            return 80
+        import shutil  # with every archive format that it knows
+
+        return shutil.get_terminal_size().columns
 
     @property
     def _dumb(self) -> bool:
@@ -203,7 +189,7 @@ class Output:
         )
 
     def _plain(self, text: str) -> str:
-        return printable(text, _encoding(self._stderr))
+        return printable(text, encoding_of(self._stderr))
 
     def _say(self, line: str) -> None:
         if self._stderr is None:
@@ -233,15 +219,3 @@ def _advice(error: ModelOptError, where: str | None) -> str | None:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
-
-
-def _encoding(stream: TextIO | None) -> str:
-    return getattr(stream, "encoding", None) or "utf-8"
-
-
-def _abandon(stream: TextIO) -> None:
-    """Let what is still buffered go nowhere, or Python would complain once more at its end."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

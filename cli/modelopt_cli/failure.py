@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from compress_core.errors import GateError
-from compress_core.gates import Check, Origin, Verdict
+
+if TYPE_CHECKING:
+    from compress_core.gates import Check, Origin, Verdict
 
 _TABLE = "tool.modelopt.check"
 _FEW = 5

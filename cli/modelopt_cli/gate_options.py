@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from compress_core.errors import UsageError
-from compress_core.gates import Gate, Growth, Limit, Origin
-from compress_core.gates.gate import Kind
-from compress_core.gates.metric import METRICS
-from compress_core.select import Pattern
-from modelopt_cli.bundles import PATH, flag, size_for
+from modelopt_cli.bundles import PATH, bundle, flag, size_for
+
+if TYPE_CHECKING:  # `--help`, and runs without gates, shall not wait for them
+    from compress_core.gates import Gate, Growth, Origin
 
 _SECTION = "Gates"
-_FLAGS: dict[str, tuple[str, Kind]] = {
+_FLAGS: dict[str, tuple[str, Literal["max", "min"]]] = {
     "max_size": ("size", "max"),
     "min_ratio": ("ratio", "min"),
     "max_ratio": ("ratio", "max"),
@@ -26,10 +26,12 @@ _FLAGS: dict[str, tuple[str, Kind]] = {
 
 def _number_for(name: str) -> Callable[[str], float]:
     """What reads the limit that the flag ``name`` is given."""
-    metric = METRICS[_FLAGS[name][0]]
     flag_name = f"--{name.replace('_', '-')}"
 
     def number(text: str) -> float:
+        from compress_core.gates.metric import METRICS
+
+        metric = METRICS[_FLAGS[name][0]]
         try:
             return metric.limit(float(text))
         except ValueError:
@@ -41,13 +43,15 @@ def _number_for(name: str) -> Callable[[str], float]:
 
 
 def _growth(text: str) -> Growth:
+    from compress_core.gates import Growth
+
     try:
         return Growth.parse(text)
     except UsageError as error:
         raise UsageError(f"--max-growth: {error.message}", hint=error.hint) from None
 
 
-@dataclass(frozen=True)
+@bundle
 class Gating:
     """Limits of the whole result; ``None`` sets none."""
 
@@ -105,14 +109,19 @@ class Gating:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """One a flag that is given, in the order of the help."""
+        given = {name: getattr(self, name) for name in _FLAGS if getattr(self, name) is not None}
+        if not given:
+            return ()
+        from compress_core.gates import Gate, Limit
+
         return tuple(
-            Gate(metric, (Limit(kind, value, _origin(name)),))
+            Gate(metric, (Limit(kind, given[name], _origin(name)),))
             for name, (metric, kind) in _FLAGS.items()
-            if (value := getattr(self, name)) is not None
+            if name in given
         )
 
 
-@dataclass(frozen=True)
+@bundle
 class Guarding(Gating):
     """Limits of what a run writes."""
 
@@ -127,7 +136,7 @@ class Guarding(Gating):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Comparing(Gating):
     """Limits of a file that is there, and what it is compared with."""
 
@@ -168,6 +177,8 @@ class Comparing(Gating):
 
     def _growing(self) -> Iterator[Gate]:
         if self.max_growth is not None:
+            from compress_core.gates import Gate, Limit
+
             limit = Limit("max_growth", self.max_growth, _origin("max_growth"))
             yield Gate("size", (limit,))
 
@@ -186,6 +197,8 @@ def narrowed_gates(
             "--match and --ignore are for the gates of other flags",
             hint="add --max-error, --min-sqnr or --min-ratio",
         )
+    from compress_core.select import Pattern
+
     return tuple(
         replace(
             gate,
@@ -199,4 +212,6 @@ def narrowed_gates(
 
 
 def _origin(name: str) -> Origin:
+    from compress_core.gates import Origin
+
     return Origin(f"--{name.replace('_', '-')}")

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compress_core.errors import UsageError
-from compress_core.gates import Check, Gate, Judge
-from compress_core.report import Report
 from modelopt_cli.console import Output
 from modelopt_cli.gate_options import Guarding
 
-if TYPE_CHECKING:
-    from compress_core import Settings, Spec
+if TYPE_CHECKING:  # most runs have no gates
+    from compress_core import Check, Gate, Report, Settings, Spec
 
 _DATA = ("errors", "zeros")
 """What gates read that no header tells."""
@@ -35,6 +33,8 @@ class Guard:
     """
 
     def __init__(self, gates: Sequence[Gate], settings: Settings) -> None:
+        from compress_core.gates import Judge
+
         self._judge = Judge(gates)
         self._settings = settings
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what takes time is imported inside `run`, where an interrupt is expected
+# what takes time is imported inside `run`, where an interrupt is expected; `typing` takes time
+TYPE_CHECKING = False
+if TYPE_CHECKING:
     from types import FrameType
 
     from compress_core.errors import ModelOptError
@@ -42,19 +43,18 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from modelopt_cli.console import Output
-
-    output = Output()
+    output = None
     try:
-        if arguments == ["--version"]:
-            _version(output)
+        if arguments == ["--version"]:  # known before a console could be imported
+            _version()
         else:
+            output = _console()
             _invoke(arguments, output)
     except Exception as error:
         signalled = _signal_in(error)
         if signalled is not None:
             raise signalled from None
-        return _exit_code(error, output)
+        return _exit_code(error, output or _console())
     return 0
 
 
@@ -66,10 +66,17 @@ def _signal_in(error: BaseException) -> BaseException | None:
     return cause
 
 
-def _version(output: Output) -> None:
+def _version() -> None:
     from modelopt_cli.computing import version_line
+    from modelopt_cli.stdout import write_result
 
-    output.result(version_line())
+    write_result(sys.stdout, version_line())
+
+
+def _console() -> Output:
+    from modelopt_cli.console import Output
+
+    return Output()
 
 
 def _invoke(arguments: list[str], output: Output) -> None:
@@ -86,7 +93,7 @@ def _exit_code(error: Exception, output: Output) -> int:
     from click.exceptions import Exit
 
     from compress_core.errors import ModelOptError
-    from modelopt_cli.console import ReaderGoneError
+    from modelopt_cli.stdout import ReaderGoneError
     from modelopt_cli.usage import in_our_words
 
     if isinstance(error, ReaderGoneError):

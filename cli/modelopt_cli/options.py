@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import click
 
 from compress_core import registry
 from compress_core.errors import UsageError
-from modelopt_cli.bundles import PATH, flag, memory, size_for
+from modelopt_cli.bundles import PATH, bundle, flag, memory, size_for
 from modelopt_cli.completion import tensor_names
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LAYOUTS = ("auto", *registry.names("layouts"))
 
 
-@dataclass(frozen=True)
+@bundle
 class Opening:
     """Which weights of an input."""
 
@@ -35,7 +35,7 @@ class Opening:
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class OpeningTwo(Opening):
     """Which weights of each of two inputs."""
 
@@ -59,7 +59,7 @@ class OpeningTwo(Opening):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Choosing:
     """Which tensors."""
 
@@ -98,7 +98,7 @@ class Choosing:
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Selecting(Choosing):
     """Which tensors are to be changed, and what to do about the odd ones."""
 
@@ -125,7 +125,7 @@ class Selecting(Choosing):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Calibrating:
     """What is known of the inputs of layers; ``None`` leaves it to the spec."""
 
@@ -141,7 +141,7 @@ class Calibrating:
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Storing:
     """How the result is stored; ``None`` leaves it to the spec."""
 
@@ -191,14 +191,14 @@ def _force() -> bool:
     return found
 
 
-@dataclass(frozen=True)
+@bundle
 class Replacing:
     """What happens to report files that exist, where nothing else is written."""
 
     force: bool = _force()
 
 
-@dataclass(frozen=True)
+@bundle
 class Writing:
     """Where the result goes.
 
@@ -253,7 +253,7 @@ class Writing:
         return (self.output_dir or Path()) / name
 
 
-@dataclass(frozen=True)
+@bundle
 class Limiting:
     """What the machine may give; ``None`` leaves it to the core."""
 
@@ -290,7 +290,7 @@ class Limiting:
         return replace(settings, **said)
 
 
-@dataclass(frozen=True)
+@bundle
 class Looking:
     """A look before the leap."""
 
@@ -306,7 +306,7 @@ class Looking:
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Trying(Looking):
     """Ways to look before the leap of a run with passes."""
 

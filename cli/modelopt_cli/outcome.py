@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compress_core.atomic import write_text
 from compress_core.errors import ModelOptError, OutputExistsError
-from compress_core.gates import Check
-from compress_core.report import Report
-from modelopt_cli.console import Output, ReaderGoneError
-from modelopt_cli.render import judged_as_junit as junit
+from modelopt_cli.console import Output
 from modelopt_cli.render import renderer
 from modelopt_cli.render.base import Look, Result
 from modelopt_cli.render.earlier import is_report
 from modelopt_cli.result_options import Formatting, Reporting
+from modelopt_cli.stdout import ReaderGoneError
+
+if TYPE_CHECKING:
+    from compress_core import Check, Report
 
 
 def show(result: Result, output: Output, showing: Formatting) -> None:
@@ -53,6 +55,8 @@ def withdraw_reports(paths: Iterable[Path]) -> None:
 
 def report_error(error: ModelOptError, paths: Iterable[Path]) -> None:
     """Leave no report of an earlier check, and in JUnit files why there is none of this one."""
+    from modelopt_cli.render import judged_as_junit as junit  # with a parser of XML
+
     paths = list(paths)
     withdraw_reports(paths)
     if isinstance(error, OutputExistsError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -11,7 +11,7 @@ import click
 
 from compress_core.atomic import check_file
 from compress_core.errors import OutputExistsError, UsageError
-from modelopt_cli.bundles import PATH, flag
+from modelopt_cli.bundles import PATH, bundle, flag
 from modelopt_cli.render import formats, renderer_for
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _announce(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-@dataclass(frozen=True)
+@bundle
 class Formatting:
     """The format of the result.
 
@@ -58,7 +58,7 @@ class Formatting:
         return "json" if self.json else self.format or "table"
 
 
-@dataclass(frozen=True)
+@bundle
 class Announcing(Formatting):
     """The format of a result with verdicts."""
 
@@ -75,7 +75,7 @@ class Announcing(Formatting):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Showing(Formatting):
     """How a result about tensors is shown."""
 
@@ -90,7 +90,7 @@ class Showing(Formatting):
     )
 
 
-@dataclass(frozen=True)
+@bundle
 class Reporting:
     """Files that the result is written to besides.
 
@@ -176,7 +176,7 @@ def _remember(
     return value
 
 
-@dataclass(frozen=True)
+@bundle
 class Recording(Reporting):
     """Files that a result with verdicts is written to."""
 

@@ -67,20 +67,35 @@ class Errand:
         return self.limiting.applied(given)
 
     def carry_out(
-        self, work: Callable[[Settings], Report], settings: Settings, target: Path
+        self,
+        work: Callable[[Settings], Report],
+        settings: Settings,
+        target: Path,
+        *,
+        products: bool = False,
     ) -> None:
         """Do ``work``, which is about ``target``, under a meter, and tell what came of it."""
-        self.tell(self.done(work, settings, target))
+        self.tell(self.done(work, settings, target, products=products))
 
     def tell(self, report: Report) -> None:
         """Show a report that nothing has judged."""
         self.conclude(ReportResult(report, self.showing.per_tensor))
         tell(report, self.output)
 
-    def done(self, work: Callable[[Settings], Report], settings: Settings, target: Path) -> Report:
-        """Do ``work``, which is about ``target``, under a meter."""
+    def done(
+        self,
+        work: Callable[[Settings], Report],
+        settings: Settings,
+        target: Path,
+        *,
+        products: bool = False,
+    ) -> Report:
+        """Do ``work``, which is about ``target``, under a meter.
+
+        :param products: whether it has products of matrices, as with Gram matrices.
+        """
         self.reporting.check(replace=self.writing.force, weights=(self.source, target))
-        begin_computing()
+        begin_computing(products=products)
         with self.output.metered() as meter:
             return work(replace(settings, progress=meter))
 
@@ -153,6 +168,7 @@ class Run(Errand):
             ),
             settings,
             target,
+            products=spec.gram is not None,
         )
         run._tell_forecast(report, forecast)
 
@@ -210,6 +226,7 @@ class Run(Errand):
             lambda settings: compress_core.compress(self.source, target, spec, settings),
             self.settings(),
             target,
+            products=spec.gram is not None,
         )
 
     def _compress_guarded(self, spec: Spec, what: str, *, before_write: bool) -> None:
@@ -224,6 +241,7 @@ class Run(Errand):
                 ),
                 settings,
                 target,
+                products=spec.gram is not None,
             )
         except GateRefusal as refusal:
             self._tell_verdicts(refusal.report, refusal.check)

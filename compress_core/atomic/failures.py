@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import tempfile
 from pathlib import Path
 
 from compress_core.errors import OutputError
@@ -62,6 +61,8 @@ def scratch_folder() -> Path:
         hint = "name one that can: export TMPDIR=/path/to/folder"
         raise OutputError(said, where=named, hint=hint)
     try:
+        import tempfile  # few runs have temporary files
+
         return Path(tempfile.gettempdir())
     except OSError as error:
         said = "no folder for temporary files can be written to"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -73,6 +72,8 @@ class PartFolder:
             raise self._failed(error) from error
         finally:
             self.abort()
+        import shutil  # with every archive format that it knows
+
         shutil.rmtree(self._old, ignore_errors=True)
 
     def abort(self) -> None:
@@ -81,6 +82,8 @@ class PartFolder:
             return
         with suppress(OSError):
             if not self._committed and is_ours(self._file, self.path):
+                import shutil
+
                 shutil.rmtree(self.path, ignore_errors=True)
         # first the number: a late write must not hit what gets it next
         file, self._file = self._file, -1

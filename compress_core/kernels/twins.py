@@ -7,19 +7,21 @@ library of C functions is there. No NumPy here, so that a program may ask for li
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from compress_core.errors import UsageError
 from compress_core.kernels import native
 
-Kernels = Literal["native", "numpy"]
-CHOICES: tuple[Kernels, ...] = get_args(Kernels)
+TYPE_CHECKING = False  # `modelopt --version` asks here, and shall not wait for `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, ParamSpec, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+    Kernels = Literal["native", "numpy"]
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+CHOICES: tuple[Kernels, ...] = ("native", "numpy")
 
 SPECIFICATIONS: dict[str, Callable[..., Any]] = {}
 """``module.function`` → the NumPy function, of all that have a twin and are imported."""
@@ -68,6 +70,8 @@ def twin(specification: Callable[P, R]) -> Callable[P, R]:
 @cache
 def twin_of(module: str, name: str) -> Callable[..., Any]:
     """The twin of a function of ``compress_core.kernels``."""
+    import importlib
+
     found: Callable[..., Any] = getattr(
         importlib.import_module(f"compress_core.kernels.native.{module}"), name
     )

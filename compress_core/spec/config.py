@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compress_core import registry
 from compress_core.fields import options_of
@@ -13,11 +13,13 @@ from compress_core.passes.base import Pass
 from compress_core.pipeline import Pipeline, Rule, Step
 from compress_core.select import Selector, Where
 from compress_core.sizes import parse_size
-from compress_core.spec.gates import build_gates
 from compress_core.spec.model import VERSION, Output, Spec
 from compress_core.spec.patterns import match_at, patterns_at
 from compress_core.spec.place import Place
 from compress_core.spec.shapes import given_values, items, mapping, mapping_of, text, texts
+
+if TYPE_CHECKING:
+    from compress_core.gates import Gate
 
 SPEC_KEYS = ("version", "name", "select", "passes", "gram", "output", "gates", "report")
 SELECT_KEYS = ("match", "ignore", "where")
@@ -42,12 +44,18 @@ def build(data: object, place: Place) -> Spec:
     at = place.key("select")
     select = _selector(mapping_of(SELECT_KEYS, given.get("select", {}), at), at)
     output = _output(given.get("output", {}), place.key("output"))
-    gates = build_gates(given.get("gates", ()), place.key("gates"))
+    gates = _gates(given["gates"], place.key("gates")) if "gates" in given else ()
     name = text(given["name"], place.key("name")) if "name" in given else None
     gram = text(given["gram"], place.key("gram")) if "gram" in given else None
     report = tuple(path for path, _ in texts(given.get("report", ()), place.key("report")))
     with place.blaming():
         return Spec(Pipeline(tuple(steps), select), name, output, gates, report, gram)
+
+
+def _gates(data: object, place: Place) -> tuple[Gate, ...]:
+    from compress_core.spec.gates import build_gates  # most specs have none
+
+    return build_gates(data, place)
 
 
 def _check_version(given: Mapping[str, object], place: Place) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compress_core import registry
 from compress_core.errors import UsageError
 from compress_core.fields import Configured, option
-from compress_core.gates import Gate
 from compress_core.near import shown
 from compress_core.pipeline import Pipeline
 from compress_core.select import Written
 from compress_core.sizes import spelled
 from compress_core.spec.emit import emit
+
+if TYPE_CHECKING:
+    from compress_core.gates import Gate
 
 VERSION = 1
 MAX_NAME = 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable
 from threading import Lock
 from typing import IO
@@ -91,6 +90,8 @@ class Spool:
     def _made(self) -> IO[bytes]:
         check_scratch(self.size)
         try:
+            import tempfile  # few runs have temporary files
+
             return tempfile.TemporaryFile(buffering=0, dir=scratch_folder())
         except OSError as error:
             raise scratch_error(error, self.size) from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,22 @@ import pytest
 from compress_core import registry
 from compress_core.errors import UsageError
 
+Bring = Callable[[str, str], None]
+
 
 @pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Name → target of entry points that other distributions would bring."""
-    brought: dict[str, str] = {}
+def bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bring]:
+    """Install a distribution that has one pass: its name and its target."""
+    info = tmp_path / "other-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
 
-    def entry_points(*, group: str) -> list[importlib.metadata.EntryPoint]:
-        return [importlib.metadata.EntryPoint(name, to, group) for name, to in brought.items()]
+    def install(name: str, target: str) -> None:
+        (info / "entry_points.txt").write_text(f"[modelopt_cli.passes]\n{name} = {target}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        _forget()
 
-    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-    _forget()
-    yield brought
+    yield install
     monkeypatch.undo()
     _forget()
 
@@ -63,21 +66,21 @@ def test_an_unknown_id_names_the_nearest_and_its_place() -> None:
     assert (caught.value.hint, caught.value.where) == ("did you mean prune?", "pass")
 
 
-def test_a_plug_in_is_found(plugins: dict[str, str]) -> None:
-    plugins["fold"] = "collections:OrderedDict"
+def test_a_plug_in_is_found(bring: Bring) -> None:
+    bring("fold", "collections:OrderedDict")
     assert "fold" in registry.names("passes")
     assert registry.get("passes", "fold").__name__ == "OrderedDict"
 
 
-def test_a_plug_in_does_not_replace_what_is_built_in(plugins: dict[str, str]) -> None:
-    plugins["prune"] = "collections:OrderedDict"
+def test_a_plug_in_does_not_replace_what_is_built_in(bring: Bring) -> None:
+    bring("prune", "collections:OrderedDict")
     assert registry.get("passes", "prune").id == "prune"
     assert registry.names("passes").count("prune") == 1
 
 
 @pytest.mark.parametrize("target", ["no_such_module:Pass", "collections:NoSuchClass"])
-def test_a_plug_in_that_cannot_be_loaded_is_said(plugins: dict[str, str], target: str) -> None:
-    plugins["fold"] = target
+def test_a_plug_in_that_cannot_be_loaded_is_said(bring: Bring, target: str) -> None:
+    bring("fold", target)
     with pytest.raises(UsageError, match="fold of another distribution cannot be loaded") as caught:
         registry.get("passes", "fold")
     assert caught.value.where == target

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,3 +44,28 @@ def test_kernels_that_are_not_there_are_refused(
     assert ran.code == 2
     assert "kernels" in ran.err
     assert not target.exists()
+
+
+_BEGIN = """
+import os
+from modelopt_cli.computing import begin_computing
+begin_computing(products={products})
+print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("products", "given", "expected"),
+    [(False, {}, "1"), (True, {}, "None"), (False, {"OPENBLAS_NUM_THREADS": "3"}, "3")],
+)
+def test_blas_gets_threads_for_products_alone(
+    clean_environment: dict[str, str], products: bool, given: dict[str, str], expected: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _BEGIN.format(products=products)],
+        env=clean_environment | given,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.strip() == expected

@@ -18,8 +18,9 @@ from compress_core.errors import (
     UnsupportedError,
 )
 from compress_core.settings import Progress
-from modelopt_cli.console import Output, ReaderGoneError
+from modelopt_cli.console import Output
 from modelopt_cli.progress import Bar, Lines, Silent
+from modelopt_cli.stdout import ReaderGoneError
 
 
 class Terminal(io.StringIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -45,8 +46,14 @@ def test_help_loads_nothing_heavy(clean_environment: dict[str, str], arguments: 
     assert not loaded(clean_environment, *arguments) & {"numpy", "rich", "yaml", "ml_dtypes"}
 
 
-def test_version_loads_no_click(clean_environment: dict[str, str]) -> None:
-    assert "click" not in loaded(clean_environment, "--version")
+def test_version_loads_next_to_nothing(clean_environment: dict[str, str]) -> None:
+    code = (
+        "import sys; from modelopt_cli import main; assert main.run(['--version']) == 0;"
+        "heavy = {'click', 'dataclasses', 'importlib.util', 'pathlib', 'typing'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    # without `site`, which imports some of them where packages are installed for editing
+    subprocess.run([sys.executable, "-S", "-c", code], env=clean_environment, check=True)
 
 
 def test_projects_without_a_table_cost_nothing(
@@ -84,6 +91,45 @@ def test_headers_are_read_without_numpy(
     spec.write_text("version: 1\npasses: [{pass: prune, sparsity: 0.5}]\n")
     given = [argument.format(weights=weights, spec=spec) for argument in arguments]
     assert not loaded(clean_environment, *given) & {"numpy", "ml_dtypes"}
+
+
+_PLAIN_RUN = """
+import sys
+from modelopt_cli import main
+code = main.run(sys.argv[1:])
+sys.stderr.write(" ".join(sorted(sys.modules)))
+sys.exit(code)
+"""
+
+
+_UNUSED = (
+    *("compress_core.archive", "compress_core.conventions.", "compress_core.gates"),
+    *("compress_core.formats.folder.", "compress_core.formats.numpy.header"),
+    *("compress_core.formats.torch.", "compress_core.spec.gates", "compress_core.views"),
+    *("modelopt_cli.render.judged", "modelopt_cli.render.of_check"),
+    *("email", "importlib.metadata", "ml_dtypes", "tempfile", "xml", "yaml", "zipfile"),
+    *("rich.console", "rich.progress", "rich.table"),
+)
+"""Beginnings of modules that are for other inputs, other results, or errors."""
+
+
+def test_a_plain_run_loads_only_what_it_uses(
+    clean_environment: dict[str, str], weights: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.safetensors"
+    given = ["quantize", weights, "-o", target, "--bits", "8", "--scale-search", "none"]
+    # without `site`, whose hooks for packages installed for editing import some of them
+    path = os.pathsep.join([clean_environment["PYTHONPATH"], *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _PLAIN_RUN, *map(str, given)],
+        env=clean_environment | {"PYTHONPATH": path},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    modules = set(done.stderr.splitlines()[-1].split())
+    assert {"numpy", "compress_core.formats.safetensors.writer"} <= modules
+    assert {name for name in modules if name.startswith(_UNUSED)} == set()
 
 
 def test_names_of_tensors_are_completed_without_numpy(

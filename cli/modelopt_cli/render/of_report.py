@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from compress_core.gates import Check
 from compress_core.report import Report, TensorReport
 from compress_core.sizes import human
 from modelopt_cli.render.base import Row, Sheet
 from modelopt_cli.render.folding import Group, folded, unfolded
-from modelopt_cli.render.judged import Finding
 from modelopt_cli.render.lines import ERRORS, OUTPUTS, SIZES, ZEROS, Columns, Line
 from modelopt_cli.render.numbers import decibels, percent
-from modelopt_cli.render.of_check import findings, verdict_sheet
+
+if TYPE_CHECKING:
+    from compress_core.gates import Check
+    from modelopt_cli.render.judged import Finding
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,19 @@ class ReportResult:
         rows.append(_row(total, shown, total=True))
         columns = tuple(column for column, _ in shown)
         whole = Sheet(columns, tuple(rows), tuple(self._sentences()))
-        return [whole] if self.check is None else [whole, verdict_sheet(self.check)]
+        if self.check is None:
+            return [whole]
+        from modelopt_cli.render.of_check import verdict_sheet  # most runs have no gates
+
+        return [whole, verdict_sheet(self.check)]
 
     def findings(self) -> Sequence[Finding]:
         """One a verdict."""
-        return [] if self.check is None else findings(self.check, self.root)
+        if self.check is None:
+            return []
+        from modelopt_cli.render.of_check import findings
+
+        return findings(self.check, self.root)
 
     def _groups(self) -> list[Group[TensorReport]]:
         if self.per_tensor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compress_core import registry
 from compress_core.container import Reader
 from compress_core.formats.base import Format
-from compress_core.formats.folder.contents import find_weights
-from compress_core.formats.folder.reader import FolderReader
-from compress_core.formats.folder.writer import FolderWriter
+
+if TYPE_CHECKING:  # every format is asked whether it knows a file; the one that does needs readers
+    from compress_core.formats.folder.reader import FolderReader
+    from compress_core.formats.folder.writer import FolderWriter
 
 
 class CheckpointFolder(Format):
@@ -30,17 +32,25 @@ class CheckpointFolder(Format):
 
     @classmethod
     def open(cls, path: Path) -> FolderReader:
+        from compress_core.formats.folder.reader import FolderReader
+
         return FolderReader(path)
 
     @classmethod
     def takes_key(cls, path: Path) -> bool:
+        from compress_core.formats.folder.contents import find_weights
+
         single_file: type[Format] = registry.get("formats", find_weights(path).format)
         return single_file.takes_key(path)
 
     @classmethod
     def open_at(cls, path: Path, key: str) -> FolderReader:
+        from compress_core.formats.folder.reader import FolderReader
+
         return FolderReader(path, key)
 
     @classmethod
     def writer(cls, target: Path, source: Reader, *, replace: bool) -> FolderWriter:
+        from compress_core.formats.folder.writer import FolderWriter
+
         return FolderWriter(target, source, replace=replace)

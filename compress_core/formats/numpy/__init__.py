@@ -7,9 +7,7 @@ from pathlib import Path
 from compress_core.container import Reader
 from compress_core.errors import FormatError
 from compress_core.formats.base import Format
-from compress_core.formats.numpy.array import open_array
-from compress_core.formats.numpy.arrays import SUFFIX, open_arrays
-from compress_core.formats.numpy.header import MAGIC
+from compress_core.formats.numpy.marks import MAGIC, SUFFIX
 from compress_core.inputs import InputFile
 
 _ZIP = b"PK\x03\x04"
@@ -41,6 +39,10 @@ class Numpy(Format):
 
     @classmethod
     def open(cls, path: Path) -> Reader:
+        # every format is asked whether it knows a file; only the one that does needs its readers
+        from compress_core.formats.numpy.array import open_array
+        from compress_core.formats.numpy.arrays import open_arrays
+
         file = InputFile(path)
         try:
             magic = file.read(0, min(len(MAGIC), file.size))

@@ -9,11 +9,10 @@ from functools import partial
 from compress_core.archive import DEFLATED, Archive, Member
 from compress_core.errors import FormatError
 from compress_core.formats.numpy.header import read_header
+from compress_core.formats.numpy.marks import SUFFIX
 from compress_core.inputs import InputFile
 from compress_core.strict_json import shown
 from compress_core.views import Placed, ViewReader
-
-SUFFIX = ".npy"
 
 
 class ArraysReader(ViewReader):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from compress_core.errors import FormatError, UnsupportedError
 from compress_core.formats.numpy.descr import ElementType, parse_descr
 from compress_core.formats.numpy.literal import parse_literal
+from compress_core.formats.numpy.marks import MAGIC
 from compress_core.tensors import TensorInfo
 from compress_core.views import View
-
-MAGIC = b"\x93NUMPY"
 
 # NumPy's own limit; headers of arrays of numbers take 128
 _MAX_HEADER = 10_000

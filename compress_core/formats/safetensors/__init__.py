@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compress_core.container import Reader, Writer
 from compress_core.formats.base import Format
 from compress_core.formats.safetensors.header import MAX_HEADER, PREFIX
-from compress_core.formats.safetensors.reader import SafetensorsReader
-from compress_core.formats.safetensors.writer import SafetensorsWriter
+
+if TYPE_CHECKING:
+    from compress_core.formats.safetensors.reader import SafetensorsReader
 
 
 class Safetensors(Format):
@@ -30,8 +32,12 @@ class Safetensors(Format):
 
     @classmethod
     def open(cls, path: Path) -> SafetensorsReader:
+        from compress_core.formats.safetensors.reader import SafetensorsReader
+
         return SafetensorsReader(path)
 
     @classmethod
     def writer(cls, target: Path, source: Reader, *, replace: bool) -> Writer:
+        from compress_core.formats.safetensors.writer import SafetensorsWriter
+
         return SafetensorsWriter(target, source, replace=replace)

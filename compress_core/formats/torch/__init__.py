@@ -12,9 +12,6 @@ from pathlib import Path
 from compress_core.container import Reader
 from compress_core.errors import FormatError
 from compress_core.formats.base import Format
-from compress_core.formats.torch.legacy import open_legacy
-from compress_core.formats.torch.reader import read_weights
-from compress_core.formats.torch.zipped import open_zip
 from compress_core.inputs import InputFile
 
 _ZIP = b"PK\x03\x04"
@@ -71,6 +68,11 @@ def _first_member(head: bytes) -> bytes:
 
 
 def _open(path: Path, key: str | None) -> Reader:
+    # every format is asked whether it knows a file; only the one that does needs its readers
+    from compress_core.formats.torch.legacy import open_legacy
+    from compress_core.formats.torch.reader import read_weights
+    from compress_core.formats.torch.zipped import open_zip
+
     file = InputFile(path)
     try:
         head = file.read(0, min(file.size, 4))

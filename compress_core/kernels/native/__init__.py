@@ -7,8 +7,8 @@ functions of the ``.c`` beside it. Calls do not hold the interpreter's lock. No 
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
-from pathlib import Path
 
 INTERFACE = 8
 """Raised with every new or changed function in C, so that no older library is called."""
@@ -20,16 +20,16 @@ _NAMES = ("libmodelopt_kernels.so", "libmodelopt_kernels.dylib", "modelopt_kerne
 def library() -> ctypes.CDLL | None:
     """The library, ``None`` where none was built, or one for another system or version."""
     # where packages are installed for editing, what was built lies beside another of their folders
-    candidates = (Path(folder) / name for folder in __path__ for name in _NAMES)
+    candidates = (os.path.join(folder, name) for folder in __path__ for name in _NAMES)
     for file in candidates:
-        if file.is_file():
+        if os.path.isfile(file):
             return _loaded(file)
     return None
 
 
-def _loaded(file: Path) -> ctypes.CDLL | None:
+def _loaded(file: str) -> ctypes.CDLL | None:
     try:
-        found = ctypes.CDLL(str(file))
+        found = ctypes.CDLL(file)
         return found if found.modelopt_interface() == INTERFACE else None
     except (OSError, AttributeError):
         return None
