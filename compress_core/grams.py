@@ -27,6 +27,7 @@ SAMPLES: tuple[Sample, ...] = ("in_sample", "held_out")
 
 _PREFIXES: Mapping[Sample, str] = {"in_sample": "", "held_out": "held_out."}
 _PARTS = ("gram", "mean", "count")
+_NAMED = {"gram": "a Gram matrix", "mean": "a mean"}
 _READ = 256
 """Rows of a matrix that are read and looked at together."""
 
@@ -36,6 +37,7 @@ class Grams:
 
     :ivar path: for messages.
     :ivar columns: tensor → columns of its matrix, for those that have a Gram matrix.
+    :ivar with_mean: those of them of whose inputs the file also has the mean.
     :ivar notes: what must be said of the file.
     """
 
@@ -56,6 +58,7 @@ class Grams:
             self._check_shape(reader.infos[name], part, info)
             if part == "gram" and sample == "in_sample":
                 self.columns[info.name] = info.matrix[1]
+        self.with_mean = {name for name in self.columns if self._has_mean(name, "in_sample")}
         self.notes = [_idle(idle)] if idle else []
         self._refuse_orphans(known)
         if not self.columns:
@@ -107,10 +110,34 @@ class Grams:
         raw = self._reader.read(key, first, min(stop, info.matrix[0]))
         return widen(raw, info.dtype.code)
 
+    def means(self, name: str) -> dict[Sample, NDArray[np.float64]]:
+        """Sample → the mean of a tensor's inputs, (columns,), where the file has one; any thread.
+
+        :raises FormatError: as :meth:`check` does.
+        """
+        self.check(name)
+        return {
+            sample: self._mean(name, sample)
+            for sample in self.samples(name)
+            if self._has_mean(name, sample)
+        }
+
+    def _has_mean(self, name: str, sample: Sample) -> bool:
+        return self._key(name, sample, "mean") in self._reader.infos
+
+    def _mean(self, name: str, sample: Sample) -> NDArray[np.float64]:
+        import numpy as np
+
+        from compress_core.kernels.floats import native
+
+        info = self._reader.infos[self._key(name, sample, "mean")]
+        found = native(self._reader.read(info.name, 0, 1), info.dtype.code)
+        return np.asarray(found[0], dtype=np.float64)
+
     def check(self, name: str) -> None:
         """Look through the matrices of a tensor, once; any thread.
 
-        :raises FormatError: as :meth:`matrix` does.
+        :raises FormatError: as :meth:`matrix` does, or no inputs have both the matrix and the mean.
         """
         with self._checking:
             for sample in self.samples(name):
@@ -118,9 +145,13 @@ class Grams:
 
     def _check(self, name: str, sample: Sample) -> None:
         key = self._key(name, sample)
-        if key not in self._checked:
-            _check_values(self, name, sample, self._refused(key))
-            self._checked.add(key)
+        if key in self._checked:
+            return
+        factor = _checked_factor(self, name, sample, self._refused(key))
+        if self._has_mean(name, sample):
+            mean = self._mean(name, sample)
+            _check_mean(factor, mean, self._refused(self._key(name, sample, "mean")))
+        self._checked.add(key)
 
     def _refused(self, key: str) -> _Refusal:
         return _Refusal(key, str(self.path))
@@ -136,9 +167,9 @@ class Grams:
             raise self._refused(found.name).of(
                 f"its shape is {list(found.shape)}, and {info.name} has {columns} inputs"
             )
-        if part == "gram" and found.dtype.code not in ("F32", "F64"):
+        if part in _NAMED and found.dtype.code not in ("F32", "F64"):
             raise self._refused(found.name).of(
-                f"a Gram matrix of {found.dtype.code} is too coarse: F32 or F64 is wanted"
+                f"{_NAMED[part]} of {found.dtype.code} is too coarse: F32 or F64 is wanted"
             )
 
     def _refuse_orphans(self, known: Mapping[str, TensorInfo]) -> None:
@@ -151,8 +182,8 @@ class Grams:
                 if self._key(known[stem].name, owner) not in self._reader.infos:
                     raise self._refused(name).of("there is no Gram matrix that it goes with")
 
-    def _key(self, name: str, sample: Sample) -> str:
-        return f"{_stem(name)}.{_PREFIXES[sample]}gram"
+    def _key(self, name: str, sample: Sample, part: str = "gram") -> str:
+        return f"{_stem(name)}.{_PREFIXES[sample]}{part}"
 
     def close(self) -> None:
         """Give back file handles."""
@@ -195,11 +226,14 @@ def _idle(names: list[str]) -> str:
     return f"the Gram file has {names[0]}{more} for no tensor of the input"
 
 
-def _check_values(grams: Grams, name: str, sample: Sample, refused: _Refusal) -> None:
-    """Finite, symmetric, and positive semi-definite as far as rounding can tell.
+def _checked_factor(
+    grams: Grams, name: str, sample: Sample, refused: _Refusal
+) -> NDArray[np.float64]:
+    """The factor of a matrix that is finite, symmetric, and positive semi-definite as far as
+    rounding can tell.
 
     What rounding does to the eigenvalues of a matrix is of the size of its norm times the epsilon
-    of its dtype; a few times that may be missing.
+    of its dtype; a few times that may be missing, and is added to the diagonal.
     """
     import numpy as np
 
@@ -222,7 +256,25 @@ def _check_values(grams: Grams, name: str, sample: Sample, refused: _Refusal) ->
         factorise(work)
     except np.linalg.LinAlgError:
         raise refused.of("it is indefinite: no inputs have such a Gram matrix") from None
+    return work
+
+
+def _check_mean(factor: NDArray[np.float64], mean: NDArray[np.float64], refused: _Refusal) -> None:
+    """Inputs have a covariance: H − m mᵀ has no eigenvalue below zero, and so mᵀ H⁻¹ m is at most 1
+    (Schur complement).
+    """
+    import numpy as np
+
+    from compress_core.kernels.calibrated.factor import solve_upper
+
+    if not np.isfinite(mean).all():
+        raise refused.of("it holds NaN or infinity")
+    if float(np.sum(np.square(solve_upper(factor, mean)))) > _LARGEST_MEAN:
+        raise refused.of("it does not go with its Gram matrix: no inputs have both")
 
 
 _SLACK = 2.0**-15
 """Largest error of a Gram matrix as a part of its norm: long sums in float32 make less."""
+
+_LARGEST_MEAN = 1.01
+"""Largest mᵀ H⁻¹ m of inputs all alike, which have 1, where m and H are rounded."""

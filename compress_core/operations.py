@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -152,10 +152,15 @@ def _decide(
     spec: Spec,
     settings: Settings,
     keep: Mapping[str, str] | None = None,
-    with_gram: Collection[str] = (),
+    grams: Grams | None = None,
 ) -> Plan:
     return make_plan(
-        reader, spec, on_unmatched=settings.on_unmatched, keep=keep, with_gram=with_gram
+        reader,
+        spec,
+        on_unmatched=settings.on_unmatched,
+        keep=keep,
+        with_gram=grams.columns.keys() if grams else (),
+        with_mean=grams.with_mean if grams else (),
     )
 
 
@@ -182,7 +187,7 @@ def _begin(
     grams: Grams | None,
     keep: Mapping[str, str] | None = None,
 ) -> Run:
-    plan = _decide(reader, spec, settings, keep, frozenset(grams.columns) if grams else ())
+    plan = _decide(reader, spec, settings, keep, grams)
     plan.notes.extend([*(grams.notes if grams else ()), *without_gram(plan)])
     return Run(plan, settings, grams)
 
@@ -322,6 +327,8 @@ def _to(one: TensorPlan, tied_to: str | None, *, restored: bool) -> str:
     """What a tensor became, in a word or two."""
     if tied_to is not None:
         return "tied"
+    if one.left is not None:
+        return "kept"
     return one.info.dtype.code.lower() if restored and not one.form.touched else str(one.form)
 
 
