@@ -207,6 +207,21 @@ def observe_outputs(
     return OutputSquares(tuple(errors), tuple(references))
 
 
+def observe_weighted(tile: Tile, energies: NDArray[np.float64]) -> OutputSquares:
+    """The same where H is diagonal: Σ h_j (w_ij − ŵ_ij)², without any matrix.
+
+    :param energies: the diagonal, (columns,).
+    """
+    from compress_core.kernels.sums import ordered_sum
+
+    errors: list[float] = []
+    references: list[float] = []
+    for _, before, gap in _gaps(tile):
+        for sums, values in ((errors, gap), (references, before)):
+            sums.append(float(ordered_sum((values * values * energies).reshape(-1))))
+    return OutputSquares(tuple(errors), tuple(references))
+
+
 def _gaps(tile: Tile) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
     """Of each grain its first row in the tile, W, and W − Ŵ."""
     import numpy as np

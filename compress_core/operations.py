@@ -13,7 +13,7 @@ from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
 from compress_core.errors import OutputExistsError, UnsupportedError, UsageError
 from compress_core.filing import slack, weight_files
-from compress_core.grams import Grams
+from compress_core.grams import Grams, open_grams
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
 from compress_core.planning import Plan, TensorPlan, exactness, make_plan, without_gram
@@ -170,7 +170,7 @@ def _grams(spec: Spec, reader: Reader) -> Iterator[Grams | None]:
     if spec.gram is None:
         yield None
         return
-    with Grams.open(spec.gram, reader.infos.values()) as grams:
+    with open_grams(spec.gram, reader.infos.values()) as grams:
         yield grams
 
 

@@ -10,7 +10,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from compress_core.grams import Grams
-from compress_core.metrics import Moments, Offset, OutputSquares, observe_outputs
+from compress_core.metrics import (
+    Moments,
+    Offset,
+    OutputSquares,
+    observe_outputs,
+    observe_weighted,
+)
 from compress_core.passes.base import Decided, Settled, Waiting
 from compress_core.planning import Plan, TensorPlan
 
@@ -46,10 +52,11 @@ class Calibration:
     def _bytes(self, one: TensorPlan) -> int:
         if self._grams is None:
             return 0
-        # two matrices of float32 are what one is looked through in before it is used
         owner = self._plan.owner(one)
         columns = self._grams.columns.get(owner.info.name, 0)
-        return columns**2 * 4 * max(2, owner.gram_matrices)
+        # two matrices of float32 are what one is looked through in before it is used
+        least = 0 if self._grams.diagonal else 2
+        return columns**2 * 4 * max(least, owner.gram_matrices)
 
     def apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
         """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
@@ -102,6 +109,9 @@ class Calibration:
         if grams is None:
             return found
         grams.check(name)
+        if grams.diagonal:
+            squares = observe_weighted(tile, grams.energies(name, "in_sample"))
+            return replace(found, outputs={"in_sample": squares})
         means = {} if bias is None else self.means(name)
         outputs: dict[str, OutputSquares] = {
             sample: observe_outputs(

@@ -9,8 +9,12 @@ from itertools import groupby
 from pathlib import Path
 
 from compress_core.errors import FormatError, InputError
+from compress_core.inputs import read_small
 
 Tokens = tuple[int, ...]
+
+_MOST = 1 << 30
+"""Bytes of a file of texts: what is read is in memory."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,7 @@ class Texts:
         :raises InputError: the file cannot be read, or holds too few texts for two parts.
         """
         try:
-            said = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+            said = read_small(path, "texts", _MOST).decode("utf-8")
         except UnicodeDecodeError:
             raise FormatError("the texts are not UTF-8", where=str(path)) from None
         lines = tuple(line for line in said.split("\n") if line.strip())

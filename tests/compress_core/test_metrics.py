@@ -27,6 +27,7 @@ from compress_core.metrics import (
     observe,
     observe_kept,
     observe_outputs,
+    observe_weighted,
     total,
 )
 from compress_core.tensors import TensorInfo
@@ -276,3 +277,14 @@ def test_the_error_of_outputs_of_a_cast_is_that_of_its_values() -> None:
     tile.cast(DTYPES["BF16"])
     found = observe_outputs(tile, lambda first, stop: np.eye(8, dtype=np.float32)[first:stop])
     assert math.fsum(found.errors) == pytest.approx(sum(observe(tile).error_squares), rel=1e-6)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_error_of_outputs_by_a_diagonal_is_that_of_the_matrix(code: str) -> None:
+    energies = np.exp(np.random.default_rng(6).normal(size=24))
+    gram = np.diag(energies).astype(np.float32)
+    tile = moved(normal(10, 24, code), code)
+    found = observe_weighted(tile, energies)
+    wanted = observe_outputs(tile, lambda first, stop: gram[first:stop])
+    np.testing.assert_allclose(found.errors, wanted.errors, rtol=1e-6)
+    np.testing.assert_allclose(found.references, wanted.references, rtol=1e-6)

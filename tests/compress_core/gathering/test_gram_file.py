@@ -13,7 +13,7 @@ from compress_core import open_weights
 from compress_core.errors import NonFiniteError, OutputExistsError
 from compress_core.gathering.gram_file import GramFile
 from compress_core.gathering.moments import Moments
-from compress_core.grams import Grams
+from compress_core.grams import open_grams
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def test_the_tool_reads_it(tmp_path: Path) -> None:
         file.commit()
     with open_weights(tmp_path / "m.safetensors") as reader:
         infos = list(reader.infos.values())
-    with Grams.open(tmp_path / "g.safetensors", infos) as grams:
+    with open_grams(tmp_path / "g.safetensors", infos) as grams:
         assert set(grams.means("c.weight")) == {"in_sample", "held_out"}
 
 

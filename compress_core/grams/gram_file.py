@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from compress_core.container import Reader
-from compress_core.errors import FormatError, UsageError
+from compress_core.errors import UsageError
+from compress_core.grams.base import SAMPLES, Grams, Refusal, Sample, idle
 from compress_core.opening import open_weights
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Sample = Literal["in_sample", "held_out"]
-SAMPLES: tuple[Sample, ...] = ("in_sample", "held_out")
 
 _PREFIXES: Mapping[Sample, str] = {"in_sample": "", "held_out": "held_out."}
 _PARTS = ("gram", "mean", "count")
@@ -32,13 +30,10 @@ _READ = 256
 """Rows of a matrix that are read and looked at together."""
 
 
-class Grams:
+class GramFile(Grams):
     """An open Gram file, for the tensors of one model.
 
-    :ivar path: for messages.
-    :ivar columns: tensor → columns of its matrix, for those that have a Gram matrix.
-    :ivar with_mean: those of them of whose inputs the file also has the mean.
-    :ivar notes: what must be said of the file.
+    :param infos: the tensors of the model.
     """
 
     def __init__(self, reader: Reader, infos: Iterable[TensorInfo]) -> None:
@@ -47,19 +42,20 @@ class Grams:
         self._checked: set[str] = set()
         self._checking = Lock()
         known = {_stem(info.name): info for info in infos}
-        self.columns: dict[str, int] = {}
-        idle = []
+        columns: dict[str, int] = {}
+        unused = []
         for name in reader.infos:
             stem, sample, part = _parted(name)
             info = known.get(stem)
             if part is None or info is None:
-                idle.append(name)
+                unused.append(name)
                 continue
             self._check_shape(reader.infos[name], part, info)
             if part == "gram" and sample == "in_sample":
-                self.columns[info.name] = info.matrix[1]
-        self.with_mean = {name for name in self.columns if self._has_mean(name, "in_sample")}
-        self.notes = [_idle(idle)] if idle else []
+                columns[info.name] = info.matrix[1]
+        self.columns = columns
+        self.with_mean = frozenset(one for one in columns if self._has_mean(one, "in_sample"))
+        self.notes = [idle("Gram file", unused)] if unused else []
         self._refuse_orphans(known)
         if not self.columns:
             raise UsageError(
@@ -69,7 +65,7 @@ class Grams:
             )
 
     @classmethod
-    def open(cls, path: Path | str, infos: Iterable[TensorInfo]) -> Grams:
+    def open(cls, path: Path | str, infos: Iterable[TensorInfo]) -> GramFile:
         """The Gram file at ``path``; only headers are read.
 
         :param infos: the tensors of the model.
@@ -84,14 +80,9 @@ class Grams:
             raise
 
     def samples(self, name: str) -> tuple[Sample, ...]:
-        """The samples of inputs that there is a Gram matrix of for a tensor."""
         return tuple(one for one in SAMPLES if self._key(name, one) in self._reader.infos)
 
     def matrix(self, name: str) -> NDArray[np.float32]:
-        """The Gram matrix that a tensor is fitted by, in a new array.
-
-        :raises FormatError: it holds NaN, is not symmetric, or is indefinite beyond rounding.
-        """
         import numpy as np
 
         self.check(name)
@@ -102,7 +93,6 @@ class Grams:
         return found
 
     def rows(self, name: str, sample: Sample, first: int, stop: int) -> NDArray[np.float32]:
-        """Some rows of a Gram matrix; any thread."""
         from compress_core.kernels.floats import widen
 
         key = self._key(name, sample)
@@ -110,11 +100,17 @@ class Grams:
         raw = self._reader.read(key, first, min(stop, info.matrix[0]))
         return widen(raw, info.dtype.code)
 
-    def means(self, name: str) -> dict[Sample, NDArray[np.float64]]:
-        """Sample → the mean of a tensor's inputs, (columns,), where the file has one; any thread.
+    def energies(self, name: str, sample: Sample) -> NDArray[np.float64]:
+        import numpy as np
 
-        :raises FormatError: as :meth:`check` does.
-        """
+        size = self.columns[name]
+        found = np.empty(size)
+        for first in range(0, size, _READ):
+            own = self.rows(name, sample, first, first + _READ)
+            found[first : first + _READ] = own[:, first:].diagonal()
+        return found
+
+    def means(self, name: str) -> dict[Sample, NDArray[np.float64]]:
         self.check(name)
         return {
             sample: self._mean(name, sample)
@@ -135,10 +131,6 @@ class Grams:
         return np.asarray(found[0], dtype=np.float64)
 
     def check(self, name: str) -> None:
-        """Look through the matrices of a tensor, once; any thread.
-
-        :raises FormatError: as :meth:`matrix` does, or no inputs have both the matrix and the mean.
-        """
         with self._checking:
             for sample in self.samples(name):
                 self._check(name, sample)
@@ -153,8 +145,8 @@ class Grams:
             _check_mean(factor, mean, self._refused(self._key(name, sample, "mean")))
         self._checked.add(key)
 
-    def _refused(self, key: str) -> _Refusal:
-        return _Refusal(key, str(self.path))
+    def _refused(self, key: str) -> Refusal:
+        return Refusal(key, str(self.path))
 
     def _check_shape(self, found: TensorInfo, part: str, info: TensorInfo) -> None:
         columns = info.matrix[1]
@@ -186,25 +178,7 @@ class Grams:
         return f"{_stem(name)}.{_PREFIXES[sample]}{part}"
 
     def close(self) -> None:
-        """Give back file handles."""
         self._reader.close()
-
-    def __enter__(self) -> Grams:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Refusal:
-    """The error about one member of the file."""
-
-    def __init__(self, key: str, where: str) -> None:
-        self._key = key
-        self._where = where
-
-    def of(self, reason: str) -> FormatError:
-        return FormatError(f"tensor {self._key}: {reason}", where=self._where)
 
 
 def _stem(name: str) -> str:
@@ -221,13 +195,8 @@ def _parted(name: str) -> tuple[str, Sample, str | None]:
     return stem, "in_sample", part
 
 
-def _idle(names: list[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"the Gram file has {names[0]}{more} for no tensor of the input"
-
-
 def _checked_factor(
-    grams: Grams, name: str, sample: Sample, refused: _Refusal
+    grams: GramFile, name: str, sample: Sample, refused: Refusal
 ) -> NDArray[np.float64]:
     """The factor of a matrix that is finite, symmetric, and positive semi-definite as far as
     rounding can tell.
@@ -259,7 +228,7 @@ def _checked_factor(
     return work
 
 
-def _check_mean(factor: NDArray[np.float64], mean: NDArray[np.float64], refused: _Refusal) -> None:
+def _check_mean(factor: NDArray[np.float64], mean: NDArray[np.float64], refused: Refusal) -> None:
     """Inputs have a covariance: H − m mᵀ has no eigenvalue below zero, and so mᵀ H⁻¹ m is at most 1
     (Schur complement).
     """

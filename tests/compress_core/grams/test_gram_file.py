@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from compress_core import open_weights
 from compress_core.errors import FormatError, InputError, UsageError
-from compress_core.grams import Grams
+from compress_core.grams import Grams, open_grams
 from tests.compress_core import gram_files
 from tests.compress_core.gram_files import Arrays, saved
 
@@ -26,7 +26,7 @@ def infos(tmp_path: Path) -> Any:
 
 
 def opened(tmp_path: Path, infos: Any, arrays: Arrays) -> Grams:
-    return Grams.open(saved(tmp_path / "g.safetensors", arrays), infos)
+    return open_grams(saved(tmp_path / "g.safetensors", arrays), infos)
 
 
 def test_it_knows_which_tensors_have_a_matrix_and_of_which_inputs(
@@ -68,7 +68,7 @@ def test_it_may_be_sharded(tmp_path: Path, infos: Any) -> None:
         save_file({n: a for n, a in arrays.items() if shards[n] == shard}, folder / shard)
     index = {"metadata": {}, "weight_map": shards}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with Grams.open(folder, infos) as grams:
+    with open_grams(folder, infos) as grams:
         assert set(grams.columns) == {"up.weight", "down.weight"}
         np.testing.assert_array_equal(grams.matrix("up.weight"), arrays["up.gram"])
 
@@ -192,7 +192,7 @@ def test_fewer_inputs_than_columns_are_no_mistake(rank: int, tmp_path: Path, inf
 def test_what_is_no_file_of_tensors_is_refused(tmp_path: Path, infos: Any) -> None:
     (tmp_path / "g.txt").write_text("gram")
     with pytest.raises(InputError):
-        Grams.open(tmp_path / "g.txt", infos)
+        open_grams(tmp_path / "g.txt", infos)
 
 
 def test_means_are_read_for_each_sample_that_has_one(tmp_path: Path, infos: Any) -> None:
