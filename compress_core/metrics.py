@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,18 @@ class OutputSquares:
         return OutputSquares(
             (max(0.0, exact_sum(self.errors)),), (max(0.0, exact_sum(self.references)),)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A bias that does not stay what it was, beside a weight.
+
+    :ivar change: b − b̂ of all rows of the weight, in float64.
+    :ivar mean: the mean of the inputs, (columns,), in float64.
+    """
+
+    change: NDArray[np.float64]
+    mean: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,27 +192,26 @@ def _grains(tile: Tile) -> list[Weighed]:
     )
 
 
-def observe_outputs(tile: Tile, rows: Callable[[int, int], NDArray[np.float32]]) -> OutputSquares:
+def observe_outputs(
+    tile: Tile,
+    rows: Callable[[int, int], NDArray[np.float32]],
+    offset: Offset | None = None,
+) -> OutputSquares:
     """What a tile adds to the error of what its layer gives.
 
     In float64, a grain at a time: matrix products are those of BLAS, whose sums depend on shapes.
 
     :param rows: first, end → these rows of the Gram matrix. They are read as they are needed, so
         that no second matrix is in memory.
+    :param offset: with δ = b − b̂ a row adds 2·δ·(w−ŵ)ᵀE[x] + δ² to its error.
     """
     import numpy as np
 
-    from compress_core.kernels import floats
     from compress_core.kernels.sums import ordered_sum
 
-    code = tile.info.dtype.code
-    stored = tile.stored()
     errors, references = [], []
-    for first in tile.grains():
-        own = slice(first, first + tile.grain)
-        before = floats.native(tile.raw[own], code).astype(np.float64)
-        gap = before - floats.native(stored[own], code)
-        sums = [0.0, 0.0]
+    for first, before, gap in _gaps(tile):
+        sums = [0.0 if offset is None else _with_bias(gap, tile.start + first, offset), 0.0]
         for start in range(0, before.shape[1], OUTPUT_ROWS):
             gram = rows(start, start + OUTPUT_ROWS).astype(np.float64)
             part = slice(start, start + len(gram))
@@ -209,6 +220,53 @@ def observe_outputs(tile: Tile, rows: Callable[[int, int], NDArray[np.float32]])
         errors.append(sums[0])
         references.append(sums[1])
     return OutputSquares(tuple(errors), tuple(references))
+
+
+def observe_weighted(tile: Tile, energies: NDArray[np.float64]) -> OutputSquares:
+    """The same where H is diagonal: Σ h_j (w_ij − ŵ_ij)², without any matrix.
+
+    :param energies: the diagonal, (columns,).
+    """
+    from compress_core.kernels.sums import ordered_sum
+
+    errors: list[float] = []
+    references: list[float] = []
+    for _, before, gap in _gaps(tile):
+        for sums, values in ((errors, gap), (references, before)):
+            sums.append(float(ordered_sum((values * values * energies).reshape(-1))))
+    return OutputSquares(tuple(errors), tuple(references))
+
+
+def _gaps(tile: Tile) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Of each grain its first row in the tile, W, and W − Ŵ."""
+    import numpy as np
+
+    from compress_core.kernels import floats
+
+    code, stored = tile.info.dtype.code, tile.stored()
+    for first in tile.grains():
+        own = slice(first, first + tile.grain)
+        before = floats.native(tile.raw[own], code).astype(np.float64)
+        yield first, before, before - floats.native(stored[own], tile.dtype.code)
+
+
+def _with_bias(gap: NDArray[np.float64], first: int, offset: Offset) -> float:
+    from compress_core.kernels.sums import ordered_sum
+
+    change = offset.change[first : first + len(gap)]
+    return float(ordered_sum(change * (2 * ordered_sum(gap * offset.mean) + change)))
+
+
+def mean_shift(tile: Tile, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(W − Ŵ) E[x]: what the rows of a tile have lost of the mean of what they give.
+
+    :param mean: E[x], (columns,).
+    """
+    import numpy as np
+
+    from compress_core.kernels.sums import ordered_sum
+
+    return np.concatenate([ordered_sum(gap * mean) for _, _, gap in _gaps(tile)])
 
 
 def observe_kept(raw: NDArray[Any], code: str) -> Moments:

@@ -125,6 +125,18 @@ def ties_embeddings(config: Mapping[str, object] | None) -> bool:
     return any(value is True for value in said)
 
 
+def bias_beside(name: str) -> str | None:
+    """The bias of the layer whose weight is ``name``; ``None``: it is called like no weight."""
+    module, _, last = name.rpartition(".")
+    return f"{module}.bias" if last == "weight" and module else None
+
+
+def weight_beside(name: str) -> str | None:
+    """The weight of the layer whose bias is ``name``; ``None``: it is called like no bias."""
+    module, _, last = name.rpartition(".")
+    return f"{module}.weight" if last == "bias" and module else None
+
+
 def may_be_linear(info: TensorInfo) -> bool:
     """Whether a tensor can be the weight of a linear layer, of whatever role: a head, a router."""
     module, _, last = info.name.rpartition(".")

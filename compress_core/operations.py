@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from compress_core.container import FilePlan, Reader, Writer
 from compress_core.engine import Run
 from compress_core.errors import OutputExistsError, UnsupportedError, UsageError
 from compress_core.filing import slack, weight_files
-from compress_core.grams import Grams
+from compress_core.grams import Grams, open_grams
 from compress_core.metrics import ErrorStats, total
 from compress_core.opening import open_logical, open_weights
 from compress_core.planning import Plan, TensorPlan, exactness, make_plan, without_gram
@@ -152,10 +152,15 @@ def _decide(
     spec: Spec,
     settings: Settings,
     keep: Mapping[str, str] | None = None,
-    with_gram: Collection[str] = (),
+    grams: Grams | None = None,
 ) -> Plan:
     return make_plan(
-        reader, spec, on_unmatched=settings.on_unmatched, keep=keep, with_gram=with_gram
+        reader,
+        spec,
+        on_unmatched=settings.on_unmatched,
+        keep=keep,
+        with_gram=grams.columns.keys() if grams else (),
+        with_mean=grams.with_mean if grams else (),
     )
 
 
@@ -165,7 +170,7 @@ def _grams(spec: Spec, reader: Reader) -> Iterator[Grams | None]:
     if spec.gram is None:
         yield None
         return
-    with Grams.open(spec.gram, reader.infos.values()) as grams:
+    with open_grams(spec.gram, reader.infos.values()) as grams:
         yield grams
 
 
@@ -182,7 +187,7 @@ def _begin(
     grams: Grams | None,
     keep: Mapping[str, str] | None = None,
 ) -> Run:
-    plan = _decide(reader, spec, settings, keep, frozenset(grams.columns) if grams else ())
+    plan = _decide(reader, spec, settings, keep, grams)
     plan.notes.extend([*(grams.notes if grams else ()), *without_gram(plan)])
     return Run(plan, settings, grams)
 
@@ -322,6 +327,8 @@ def _to(one: TensorPlan, tied_to: str | None, *, restored: bool) -> str:
     """What a tensor became, in a word or two."""
     if tied_to is not None:
         return "tied"
+    if one.left is not None:
+        return "kept"
     return one.info.dtype.code.lower() if restored and not one.form.touched else str(one.form)
 
 

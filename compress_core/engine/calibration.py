@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -10,11 +10,20 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from compress_core.grams import Grams
-from compress_core.metrics import Moments, OutputSquares, observe_outputs
+from compress_core.metrics import (
+    Moments,
+    Offset,
+    OutputSquares,
+    observe_outputs,
+    observe_weighted,
+)
 from compress_core.passes.base import Decided, Settled, Waiting
 from compress_core.planning import Plan, TensorPlan
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from compress_core.tiles import Tile
 
 
@@ -43,10 +52,11 @@ class Calibration:
     def _bytes(self, one: TensorPlan) -> int:
         if self._grams is None:
             return 0
-        # two matrices of float32 are what one is looked through in before it is used
         owner = self._plan.owner(one)
         columns = self._grams.columns.get(owner.info.name, 0)
-        return columns**2 * 4 * max(2, owner.gram_matrices)
+        # two matrices of float32 are what one is looked through in before it is used
+        least = 0 if self._grams.diagonal else 2
+        return columns**2 * 4 * max(least, owner.gram_matrices)
 
     def apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
         """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
@@ -76,14 +86,40 @@ class Calibration:
         """Let go of what was computed of Gram matrices."""
         self._ready.clear()
 
-    def with_outputs(self, found: Moments, tile: Tile, one: TensorPlan) -> Moments:
-        """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""
+    def means(self, name: str) -> Mapping[str, NDArray[np.float64]]:
+        """Sample → the mean of what a layer gets, where it is known."""
+        if self._grams is None:
+            return {}
+        return {str(sample): mean for sample, mean in self._grams.means(name).items()}
+
+    def tells_outputs(self, one: TensorPlan) -> bool:
+        """Whether a Gram matrix tells the error of what the layer of a changed weight gives."""
+        name = self._plan.owner(one).info.name
+        return self._grams is not None and name in self._grams.columns and one.form.touched
+
+    def with_outputs(self, found: Moments, tile: Tile, bias: NDArray[np.float64] | None) -> Moments:
+        """The error of a tile and of what the layer gives.
+
+        A sample without a mean is left out where another has one and the bias does not stay what
+        it was: the error of what the layer gives is not known then.
+
+        :param bias: b − b̂ of all rows of the weight; ``None``: it stays, or there is none.
+        """
         name, grams = tile.info.name, self._grams
-        if grams is None or name not in grams.columns or not one.form.touched:
+        if grams is None:
             return found
         grams.check(name)
+        if grams.diagonal:
+            squares = observe_weighted(tile, grams.energies(name, "in_sample"))
+            return replace(found, outputs={"in_sample": squares})
+        means = {} if bias is None else self.means(name)
         outputs: dict[str, OutputSquares] = {
-            sample: observe_outputs(tile, partial(grams.rows, name, sample))
+            sample: observe_outputs(
+                tile,
+                partial(grams.rows, name, sample),
+                None if bias is None or not means else Offset(bias, means[sample]),
+            )
             for sample in grams.samples(name)
+            if not means or sample in means
         }
         return replace(found, outputs=outputs)

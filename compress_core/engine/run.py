@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from compress_core import model
 from compress_core.container import (
     Columns,
     Nowhere,
@@ -23,8 +24,8 @@ from compress_core.engine.sweep import sweep
 from compress_core.errors import ModelOptError, NonFiniteError, UnsupportedError
 from compress_core.grams import Grams
 from compress_core.metrics import ErrorStats, Moments, observe, observe_kept
-from compress_core.passes.base import Decided, Pass, Survey, Target
-from compress_core.planning import Plan, TensorPlan, targets_of
+from compress_core.passes.base import Decided, Follower, Pass, Survey, Target
+from compress_core.planning import Plan, TensorPlan, targets_of, with_decided
 from compress_core.planning.kept_codes import check_codes, keeps_codes
 from compress_core.planning.plan import Stage
 from compress_core.settings import Progress, Settings
@@ -32,6 +33,9 @@ from compress_core.tensors import Form, TensorInfo
 from compress_core.tiling import GRAIN_ELEMENTS, Tiling, grain_rows
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from compress_core.tiles import Tile
 
 _Result = TypeVar("_Result")
@@ -130,20 +134,28 @@ class Run:
                 self._decided |= {(step, target.info.name): decided for target in targets}
         self.plan = self.plan.with_forms(self._counted())
         self.plan = self.plan.with_forms(self._cast())
+        self.plan = with_decided(self.plan, self._decided)
 
     def _surveyed(self, work: Pass, targets: list[Target], step: int) -> Survey | None:
         """The last survey that a pass asks for; ``None`` for one that looks at each tile alone."""
         found: Survey | None = None
         if work.group(targets[0].info) is None:
             return None
+        if isinstance(work, Follower):
+            found = self._followed(work, targets[0], step)
         while (survey := work.survey(targets, found)) is not None:
-            self._survey(survey, targets, step)
+            self._survey(survey, [self.plan.tensors[one.info.name] for one in targets], step)
             found = survey
         return found
 
-    def _survey(self, survey: Survey, targets: list[Target], step: int) -> None:
-        chosen = [self.plan.tensors[target.info.name] for target in targets]
+    def _followed(self, work: Follower, target: Target, step: int) -> Survey:
+        """What a pass learns of the tensor that it goes by."""
+        leader = self.plan.tensors[str(work.leader(target.info))]
+        survey = work.follow(self._calibration.means(leader.info.name))
+        self._survey(survey, [leader], step)
+        return survey
 
+    def _survey(self, survey: Survey, chosen: list[TensorPlan], step: int) -> None:
         def observe(cut: Cut) -> Any:
             return survey.observe(self._tile(cut, upto=step))
 
@@ -238,8 +250,24 @@ class Run:
             pieces = self.plan.layout.encode(tile.renamed(cut.plan.info), cut.plan.form)
         else:
             pieces = {cut.plan.info.name: Rows(tile.start, tile.raw)}
-        moments = self._calibration.with_outputs(observe(tile), tile, cut.plan)
+        moments = observe(tile)
+        if self._calibration.tells_outputs(cut.plan):
+            moments = self._calibration.with_outputs(moments, tile, self._bias_change(cut.plan))
         return _put(pieces, sink), moments, tile.raw.size
+
+    def _bias_change(self, one: TensorPlan) -> NDArray[np.float64] | None:
+        """What the bias beside a weight was, less what it becomes; ``None``: nothing changes it."""
+        from compress_core.kernels.differences import change
+
+        beside = self.plan.tensors.get(model.bias_beside(one.info.name) or "")
+        if beside is None or not beside.form.touched:
+            return None
+        if beside.info.shape != one.info.matrix[:1]:
+            return None
+        tile = self._tile(Cut(beside, 0, 1))
+        codes = tile.info.dtype.code, tile.dtype.code
+        found = change(tile.raw[0], tile.stored()[0], codes)
+        return found if found.any() else None
 
     def _copy(self, cut: Cut, sink: Sink) -> tuple[Moments | None, int]:
         import numpy as np

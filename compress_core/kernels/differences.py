@@ -195,3 +195,15 @@ def _zeros(array: NDArray[Any], magnitude: int | None) -> int:
 
 def _count(array: NDArray[Any]) -> int:
     return int(np.count_nonzero(array))
+
+
+def change(
+    before: NDArray[Any], after: NDArray[Any], codes: tuple[str, str]
+) -> NDArray[np.float64]:
+    """``before`` − ``after`` in float64, of two arrays of as many floats in storage dtypes; 0 where
+    ``before`` is NaN or infinite.
+    """
+    known = np.asarray(native(before, codes[0]), dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        gap = known - native(after, codes[1])
+    return np.where(np.isfinite(known), gap, 0.0)

@@ -5,7 +5,7 @@ tiles.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -69,6 +69,16 @@ class Decided:
 
     def removed(self, info: TensorInfo) -> int | None:
         """How many elements of a tensor it prunes; ``None``: only applying it tells."""
+        return None
+
+    @property
+    def leaves_alone(self) -> bool:
+        """Whether the data have told that nothing is to be changed after all."""
+        return False
+
+    @property
+    def remark(self) -> str | None:
+        """What must be said of the tensors that this was decided of; ``None``: nothing."""
         return None
 
 
@@ -169,3 +179,34 @@ class Pass(Configured, ABC):
     @abstractmethod
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         """The pass, ready to be applied to the tiles of ``targets``."""
+
+
+class Follower(Pass):
+    """A pass that goes by what the earlier ones made of another tensor, the *leader*, and by the
+    mean of the leader's inputs.
+
+    It takes tensors whose leader an earlier pass changes; no later one may change the leader. Its
+    first survey sees the tiles of the leader, the next ones those of the tensor itself.
+
+    :cvar unled: what is missing beside a changed tensor that nothing follows, in words.
+    """
+
+    unled: ClassVar[str]
+
+    @abstractmethod
+    def leader(self, info: TensorInfo) -> str | None:
+        """The tensor that it would go by; ``None``: the pass is not for such a tensor."""
+
+    @abstractmethod
+    def misfit(self, info: TensorInfo, leader: TensorInfo) -> str | None:
+        """Why the two do not belong together, in words; ``None``: they do."""
+
+    @abstractmethod
+    def follow(self, means: Mapping[str, NDArray[np.float64]]) -> Survey:
+        """The survey of a leader's tiles, as original and as the earlier passes leave them.
+
+        :param means: sample of inputs → their mean, (columns,); always one of ``in_sample``.
+        """
+
+    def group(self, info: TensorInfo) -> str | None:
+        return info.name

@@ -9,7 +9,7 @@ from compress_core import model
 from compress_core.container import Reader
 from compress_core.errors import UsageError
 from compress_core.layouts.base import Layout
-from compress_core.passes.base import Pass, Target
+from compress_core.passes.base import Follower, Pass, Target
 from compress_core.pipeline import Pipeline, Step
 from compress_core.planning.plan import Stage, TensorPlan
 from compress_core.tensors import Form, Refusal, TensorInfo
@@ -17,25 +17,39 @@ from compress_core.tensors import Form, Refusal, TensorInfo
 
 @dataclass(frozen=True)
 class Decision:
-    """What holds for every tensor of a run."""
+    """What holds for every tensor of a run, and what was found on the way.
+
+    :ivar with_gram: tensors that there is a Gram matrix of the inputs of; ``with_mean``: those of
+        them that there is a mean of.
+    :ivar refused: (index of a step, what it cannot be done to).
+    :ivar apart: (index of a step, why it leaves tensors alone that it is for) → their names.
+    """
 
     source: Reader
     pipeline: Pipeline
     layout: Layout
     keep: Mapping[str, str]
     with_gram: Collection[str] = ()
+    with_mean: Collection[str] = ()
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
+    apart: dict[tuple[int, str], list[str]] = field(default_factory=dict)
 
     def tensor(self, info: TensorInfo) -> TensorPlan:
         """What happens to one tensor."""
+        return self._after(info, len(self.pipeline.steps))
+
+    def _after(self, info: TensorInfo, steps: int) -> TensorPlan:
+        """What happens to one tensor in the first steps."""
         role = model.role(info, self.source.config)
         form = Form(info.dtype)
         stages: list[Stage] = []
         skipped: list[str] = []
         untouchable = self.keep.get(info.name) or _untouchable(info)
-        for index, step in enumerate(self.pipeline.steps):
+        for index, step in enumerate(self.pipeline.steps[:steps]):
             work = step.for_tensor(info)
             reason = untouchable or self._unselected(info, role, step, work)
+            if reason is None and isinstance(work, Follower):
+                reason = self._unled(index, work, info)
             after = self._outcome(index, work, info, form) if reason is None else reason
             if isinstance(after, str):
                 skipped.append(after)
@@ -62,6 +76,29 @@ class Decision:
         if meant not in (None, role) and all(select.where.role is None for select in selects):
             return f"role {role}"
         return None
+
+    def _unled(self, index: int, work: Follower, info: TensorInfo) -> str | None:
+        """Why there is nothing that a pass could go by."""
+        name = work.leader(info)
+        if name is None:
+            return f"not for {work.id}"
+        reason = self._misled(index, work, info, name)
+        if reason is not None:
+            self.apart.setdefault((index, reason), []).append(info.name)
+        return reason
+
+    def _misled(self, index: int, work: Follower, info: TensorInfo, name: str) -> str | None:
+        leader, word = self.source.infos.get(name), name.rpartition(".")[2]
+        if leader is None:
+            return f"there is no {word} beside it"
+        misfit = work.misfit(info, leader)
+        if misfit is not None:
+            return misfit
+        if not self._after(leader, index).form.touched:
+            return f"no earlier pass changes the {name.rpartition('.')[2]} beside it"
+        return (
+            None if name in self.with_mean else "no Gram file has the mean of what its layer gets"
+        )
 
     def _outcome(self, index: int, work: Pass, info: TensorInfo, form: Form) -> Form | str:
         """The form after a pass, or why the pass is not used."""

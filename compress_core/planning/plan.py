@@ -36,6 +36,7 @@ class TensorPlan:
 
     :ivar stages: its passes in order; none for a tensor that is kept.
     :ivar skipped: why passes leave it alone, in the order of the pipeline.
+    :ivar left: why its passes have left it as it was after all, as the data told.
     """
 
     info: TensorInfo
@@ -43,6 +44,7 @@ class TensorPlan:
     stages: tuple[Stage, ...]
     form: Form
     skipped: tuple[str, ...]
+    left: str | None = None
 
     @property
     def needs_finite(self) -> bool:
@@ -58,7 +60,7 @@ class TensorPlan:
     def kept_because(self) -> str | None:
         """The first reason of a tensor that no pass takes."""
         if self.form.touched:
-            return None
+            return self.left
         return "a cast would lose something" if self.stages else next(iter(self.skipped), None)
 
 

@@ -23,7 +23,7 @@ from compress_core import compress, from_config, open_weights, plan, restore
 from compress_core.container import Nowhere
 from compress_core.engine import Run, sweep
 from compress_core.errors import NonFiniteError, UnsupportedError
-from compress_core.grams import Grams
+from compress_core.grams.gram_file import GramFile
 from compress_core.limits import Limits
 from compress_core.passes.base import Pass, Settled, Survey, Target
 from compress_core.pipeline import Pipeline, Step
@@ -489,13 +489,13 @@ def test_one_gram_matrix_is_held_at_a_time_and_let_go(
     given: list[weakref.ref[Any]] = []
     held: list[int] = []
 
-    def matrix(self: Grams, name: str) -> Any:
+    def matrix(self: GramFile, name: str) -> Any:
         held.append(sum(one() is not None for one in given))
         found = np.eye(64, dtype=np.float32)
         given.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(Grams, "matrix", matrix)
+    monkeypatch.setattr(GramFile, "matrix", matrix)
     step = {"pass": "prune", "method": "dynamic", "sparsity": 0.5}
     spec = from_config({"version": 1, "passes": [step], "gram": str(file)})
     compress(source, tmp_path / "o.safetensors", spec, Settings(jobs=2))

@@ -22,9 +22,12 @@ from compress_core.metrics import (
     OUTPUT_ROWS,
     ErrorStats,
     Moments,
+    Offset,
+    mean_shift,
     observe,
     observe_kept,
     observe_outputs,
+    observe_weighted,
     total,
 )
 from compress_core.tensors import TensorInfo
@@ -44,9 +47,9 @@ def normal(rows: int, columns: int, code: str = "F32") -> NDArray[Any]:
     return values if code == "F64" else floats.narrow(values.astype(np.float32), code)
 
 
-def moved(raw: NDArray[Any], code: str, by: float = 1.125) -> Tile:
+def moved(raw: NDArray[Any], code: str, by: float = 1.125, start: int = 0) -> Tile:
     """A tile whose values are a little larger than those in the file."""
-    tile = tile_of(raw, code)
+    tile = tile_of(raw, code, start=start)
     tile.move(floats.widen(raw, code) * np.float32(by))
     return tile
 
@@ -249,3 +252,39 @@ def test_errors_of_outputs_are_kept_for_each_sample_and_closed() -> None:
     assert found.in_sample.error == pytest.approx(whole.result().error, rel=1e-6)
     assert found.held_out == found.in_sample
     assert ErrorStats().outputs is None
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_error_of_outputs_has_the_bias_in_it(code: str) -> None:
+    random = np.random.default_rng(5)
+    inputs = random.normal(0.5, size=(900, 40))
+    gram = (inputs.T @ inputs / len(inputs)).astype(np.float32)
+    raw, change = normal(10, 40, code), random.normal(size=10)
+    errors: list[float] = []
+    for start in (0, 4):
+        tile = moved(raw[start : start + (4 if start == 0 else 6)], code, start=start)
+        offset = Offset(change, inputs.mean(axis=0))
+        errors += observe_outputs(tile, lambda first, stop: gram[first:stop], offset).errors
+    whole = moved(raw, code)
+    gap = floats.native(whole.raw, code).astype(float) - floats.native(whole.stored(), code)
+    wanted = np.sum((inputs @ gap.T + change) ** 2) / len(inputs)
+    assert math.fsum(errors) == pytest.approx(wanted, rel=1e-5)
+    np.testing.assert_allclose(mean_shift(whole, inputs.mean(axis=0)), gap @ inputs.mean(axis=0))
+
+
+def test_the_error_of_outputs_of_a_cast_is_that_of_its_values() -> None:
+    tile = tile_of(normal(6, 8), "F32")
+    tile.cast(DTYPES["BF16"])
+    found = observe_outputs(tile, lambda first, stop: np.eye(8, dtype=np.float32)[first:stop])
+    assert math.fsum(found.errors) == pytest.approx(sum(observe(tile).error_squares), rel=1e-6)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_error_of_outputs_by_a_diagonal_is_that_of_the_matrix(code: str) -> None:
+    energies = np.exp(np.random.default_rng(6).normal(size=24))
+    gram = np.diag(energies).astype(np.float32)
+    tile = moved(normal(10, 24, code), code)
+    found = observe_weighted(tile, energies)
+    wanted = observe_outputs(tile, lambda first, stop: gram[first:stop])
+    np.testing.assert_allclose(found.errors, wanted.errors, rtol=1e-6)
+    np.testing.assert_allclose(found.references, wanted.references, rtol=1e-6)

@@ -343,3 +343,14 @@ def test_what_may_be_a_linear_layer(name: str, shape: tuple[int, ...], may: bool
 )
 def test_whether_a_head_is_tied(config: dict[str, object] | None, ties: bool) -> None:
     assert model.ties_embeddings(config) == ties
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"),
+    [("a.0.fc.weight", "a.0.fc.bias"), ("weight", None), ("fc.scale", None)],
+)
+def test_the_bias_of_a_layer_is_named_as_its_weight(weight: str, bias: str | None) -> None:
+    assert model.bias_beside(weight) == bias
+    if bias is not None:
+        assert model.weight_beside(bias) == weight
+        assert model.weight_beside(weight) is None

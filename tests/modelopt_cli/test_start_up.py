@@ -37,6 +37,7 @@ def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
         ["--version"],
         ["prune", "--help"],
         ["diff", "--help"],
+        ["gram", "--help"],
         ["check", "--help"],
         ["batch", "--help"],
         ["spec", "--help"],

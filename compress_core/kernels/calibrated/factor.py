@@ -37,6 +37,19 @@ def _factor_of(corner: NDArray[Any]) -> NDArray[np.float64]:
     return np.ascontiguousarray(turned[::-1, ::-1])
 
 
+def solve_upper(factor: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """x with R x = ``right``, for the upper triangular R of :func:`factorise`; (n,) → (n,).
+
+    ‖x‖² is ``right``ᵀ H⁻¹ ``right``.
+    """
+    found = right.copy()
+    for stop in range(len(factor), 0, -BLOCK):
+        own = slice(max(0, stop - BLOCK), stop)
+        found[own] = np.linalg.solve(factor[own, own], found[own])
+        found[: own.start] -= factor[: own.start, own] @ found[own]
+    return found
+
+
 def damp(gram: NDArray[Any], share: float) -> float:
     """Add a share of the mean of the diagonal to the diagonal, in place; what was added.
 

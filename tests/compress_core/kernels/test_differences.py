@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from compress_core.kernels.differences import (
     between_floats,
     between_others,
     between_same,
+    change,
     unequal,
 )
 
@@ -63,3 +65,10 @@ def test_values_are_compared_and_not_bits() -> None:
     a = np.array([0.0, np.nan, 1, np.inf])
     assert unequal(a, np.array([-0.0, -np.nan, 2, -np.inf])).tolist() == [False, False, True, True]
     assert not unequal(a.astype(np.complex128), a.astype(np.complex128)).any()
+
+
+def test_a_change_is_told_in_float64_of_what_was_finite() -> None:
+    before = np.array([1, np.nan, np.inf, 2.0**24 + 2], np.float32)
+    after = np.array([0.5, 3, np.inf, 1], np.float32).astype(ml_dtypes.bfloat16)
+    found = change(before, after, ("F32", "BF16"))
+    assert found.tolist() == [0.5, 0, 0, 2.0**24 + 1]

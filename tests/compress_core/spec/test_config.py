@@ -126,7 +126,7 @@ MISTAKES = [
     ("passes:", "passes is not a list: None", "2:1", "passes", "write [a, b]"),
     ("passes: [prune]", "passes[0] is not a mapping", "2:10", "passes[0]", ""),
     ("passes: [{prune: 0.5}]", "which pass?", "2:10", "passes[0]", "write pass: prune"),
-    ("passes: [{bits: 4}]", "which pass?", "2:10", "passes[0]", "passes: cast, prune, quantize"),
+    ("passes: [{bits: 4}]", "which pass?", "2:10", "passes[0]", "cast, prune, quantize"),
     ("passes: [{pass: 4}]", "pass is not text: 4", "2:11", "passes[0].pass", "quotes"),
     ("passes: [{pass: prun}]", "unknown pass: 'prun'", "2:11", "passes[0].pass", "mean prune?"),
     (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.compress_core import gram_files
+from tests.compress_core.grams import imatrix_files
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +135,20 @@ def test_a_batch_does_again_what_had_another_gram_file(cli: Any, folder: Path) -
     arrays["up.gram"] *= 2
     gram_files.saved(folder / "g.safetensors", arrays)
     assert "resumed" not in cli(*batch).out
+
+
+def test_an_importance_matrix_is_taken_by_its_content(cli: Any, folder: Path) -> None:
+    squares = {
+        name: np.ones(array.shape[1])
+        for name, array in gram_files.model().items()
+        if array.ndim > 1
+    }
+    data = imatrix_files.dat(squares)
+    (folder / "i.imatrix").write_bytes(data)
+    ran = cli(*PRUNE, "--gram", "i.imatrix")
+    assert ran.code == 0, ran.err
+    assert "Output error" in ran.out
+    (folder / "cut.dat").write_bytes(data[:200])
+    ran = cli(*PRUNE, "--gram", "cut.dat", "-f")
+    assert ran.code == 3
+    assert "tensor down.weight" in ran.err or "up.weight" in ran.err

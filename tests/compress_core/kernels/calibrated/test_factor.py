@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_core.kernels.calibrated.factor import damp, factorise
+from compress_core.kernels.calibrated.factor import damp, factorise, solve_upper
 from tests.compress_core.kernels.calibrated.conftest import gram_of
 
 
@@ -43,3 +43,15 @@ def test_what_no_input_came_to_is_damped_to_a_unit_matrix() -> None:
     gram = np.zeros((3, 3), np.float32)
     assert damp(gram, 0.1) == 1
     np.testing.assert_array_equal(gram, np.eye(3))
+
+
+@pytest.mark.parametrize("columns", [1, 7, 128, 300])
+def test_the_factor_solves_from_the_last_row_to_the_first(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    inputs, right = random.standard_normal((2 * columns, columns)), random.standard_normal(columns)
+    gram = inputs.T @ inputs
+    factor = gram.copy()
+    factorise(factor)
+    found = solve_upper(factor, right)
+    np.testing.assert_allclose(factor @ found, right, rtol=1e-9, atol=1e-9)
+    assert found @ found == pytest.approx(right @ np.linalg.solve(gram, right), rel=1e-7)

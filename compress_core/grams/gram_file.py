@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from compress_core.container import Reader
-from compress_core.errors import FormatError, UsageError
+from compress_core.errors import UsageError
+from compress_core.grams.base import SAMPLES, Grams, Refusal, Sample, idle
 from compress_core.opening import open_weights
 from compress_core.tensors import TensorInfo
 
@@ -22,21 +23,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Sample = Literal["in_sample", "held_out"]
-SAMPLES: tuple[Sample, ...] = ("in_sample", "held_out")
-
 _PREFIXES: Mapping[Sample, str] = {"in_sample": "", "held_out": "held_out."}
 _PARTS = ("gram", "mean", "count")
+_NAMED = {"gram": "a Gram matrix", "mean": "a mean"}
 _READ = 256
 """Rows of a matrix that are read and looked at together."""
 
 
-class Grams:
+class GramFile(Grams):
     """An open Gram file, for the tensors of one model.
 
-    :ivar path: for messages.
-    :ivar columns: tensor → columns of its matrix, for those that have a Gram matrix.
-    :ivar notes: what must be said of the file.
+    :param infos: the tensors of the model.
     """
 
     def __init__(self, reader: Reader, infos: Iterable[TensorInfo]) -> None:
@@ -45,18 +42,20 @@ class Grams:
         self._checked: set[str] = set()
         self._checking = Lock()
         known = {_stem(info.name): info for info in infos}
-        self.columns: dict[str, int] = {}
-        idle = []
+        columns: dict[str, int] = {}
+        unused = []
         for name in reader.infos:
             stem, sample, part = _parted(name)
             info = known.get(stem)
             if part is None or info is None:
-                idle.append(name)
+                unused.append(name)
                 continue
             self._check_shape(reader.infos[name], part, info)
             if part == "gram" and sample == "in_sample":
-                self.columns[info.name] = info.matrix[1]
-        self.notes = [_idle(idle)] if idle else []
+                columns[info.name] = info.matrix[1]
+        self.columns = columns
+        self.with_mean = frozenset(one for one in columns if self._has_mean(one, "in_sample"))
+        self.notes = [idle("Gram file", unused)] if unused else []
         self._refuse_orphans(known)
         if not self.columns:
             raise UsageError(
@@ -66,7 +65,7 @@ class Grams:
             )
 
     @classmethod
-    def open(cls, path: Path | str, infos: Iterable[TensorInfo]) -> Grams:
+    def open(cls, path: Path | str, infos: Iterable[TensorInfo]) -> GramFile:
         """The Gram file at ``path``; only headers are read.
 
         :param infos: the tensors of the model.
@@ -81,14 +80,9 @@ class Grams:
             raise
 
     def samples(self, name: str) -> tuple[Sample, ...]:
-        """The samples of inputs that there is a Gram matrix of for a tensor."""
         return tuple(one for one in SAMPLES if self._key(name, one) in self._reader.infos)
 
     def matrix(self, name: str) -> NDArray[np.float32]:
-        """The Gram matrix that a tensor is fitted by, in a new array.
-
-        :raises FormatError: it holds NaN, is not symmetric, or is indefinite beyond rounding.
-        """
         import numpy as np
 
         self.check(name)
@@ -99,7 +93,6 @@ class Grams:
         return found
 
     def rows(self, name: str, sample: Sample, first: int, stop: int) -> NDArray[np.float32]:
-        """Some rows of a Gram matrix; any thread."""
         from compress_core.kernels.floats import widen
 
         key = self._key(name, sample)
@@ -107,23 +100,53 @@ class Grams:
         raw = self._reader.read(key, first, min(stop, info.matrix[0]))
         return widen(raw, info.dtype.code)
 
-    def check(self, name: str) -> None:
-        """Look through the matrices of a tensor, once; any thread.
+    def energies(self, name: str, sample: Sample) -> NDArray[np.float64]:
+        import numpy as np
 
-        :raises FormatError: as :meth:`matrix` does.
-        """
+        size = self.columns[name]
+        found = np.empty(size)
+        for first in range(0, size, _READ):
+            own = self.rows(name, sample, first, first + _READ)
+            found[first : first + _READ] = own[:, first:].diagonal()
+        return found
+
+    def means(self, name: str) -> dict[Sample, NDArray[np.float64]]:
+        self.check(name)
+        return {
+            sample: self._mean(name, sample)
+            for sample in self.samples(name)
+            if self._has_mean(name, sample)
+        }
+
+    def _has_mean(self, name: str, sample: Sample) -> bool:
+        return self._key(name, sample, "mean") in self._reader.infos
+
+    def _mean(self, name: str, sample: Sample) -> NDArray[np.float64]:
+        import numpy as np
+
+        from compress_core.kernels.floats import native
+
+        info = self._reader.infos[self._key(name, sample, "mean")]
+        found = native(self._reader.read(info.name, 0, 1), info.dtype.code)
+        return np.asarray(found[0], dtype=np.float64)
+
+    def check(self, name: str) -> None:
         with self._checking:
             for sample in self.samples(name):
                 self._check(name, sample)
 
     def _check(self, name: str, sample: Sample) -> None:
         key = self._key(name, sample)
-        if key not in self._checked:
-            _check_values(self, name, sample, self._refused(key))
-            self._checked.add(key)
+        if key in self._checked:
+            return
+        factor = _checked_factor(self, name, sample, self._refused(key))
+        if self._has_mean(name, sample):
+            mean = self._mean(name, sample)
+            _check_mean(factor, mean, self._refused(self._key(name, sample, "mean")))
+        self._checked.add(key)
 
-    def _refused(self, key: str) -> _Refusal:
-        return _Refusal(key, str(self.path))
+    def _refused(self, key: str) -> Refusal:
+        return Refusal(key, str(self.path))
 
     def _check_shape(self, found: TensorInfo, part: str, info: TensorInfo) -> None:
         columns = info.matrix[1]
@@ -136,9 +159,9 @@ class Grams:
             raise self._refused(found.name).of(
                 f"its shape is {list(found.shape)}, and {info.name} has {columns} inputs"
             )
-        if part == "gram" and found.dtype.code not in ("F32", "F64"):
+        if part in _NAMED and found.dtype.code not in ("F32", "F64"):
             raise self._refused(found.name).of(
-                f"a Gram matrix of {found.dtype.code} is too coarse: F32 or F64 is wanted"
+                f"{_NAMED[part]} of {found.dtype.code} is too coarse: F32 or F64 is wanted"
             )
 
     def _refuse_orphans(self, known: Mapping[str, TensorInfo]) -> None:
@@ -151,29 +174,11 @@ class Grams:
                 if self._key(known[stem].name, owner) not in self._reader.infos:
                     raise self._refused(name).of("there is no Gram matrix that it goes with")
 
-    def _key(self, name: str, sample: Sample) -> str:
-        return f"{_stem(name)}.{_PREFIXES[sample]}gram"
+    def _key(self, name: str, sample: Sample, part: str = "gram") -> str:
+        return f"{_stem(name)}.{_PREFIXES[sample]}{part}"
 
     def close(self) -> None:
-        """Give back file handles."""
         self._reader.close()
-
-    def __enter__(self) -> Grams:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Refusal:
-    """The error about one member of the file."""
-
-    def __init__(self, key: str, where: str) -> None:
-        self._key = key
-        self._where = where
-
-    def of(self, reason: str) -> FormatError:
-        return FormatError(f"tensor {self._key}: {reason}", where=self._where)
 
 
 def _stem(name: str) -> str:
@@ -190,16 +195,14 @@ def _parted(name: str) -> tuple[str, Sample, str | None]:
     return stem, "in_sample", part
 
 
-def _idle(names: list[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"the Gram file has {names[0]}{more} for no tensor of the input"
-
-
-def _check_values(grams: Grams, name: str, sample: Sample, refused: _Refusal) -> None:
-    """Finite, symmetric, and positive semi-definite as far as rounding can tell.
+def _checked_factor(
+    grams: GramFile, name: str, sample: Sample, refused: Refusal
+) -> NDArray[np.float64]:
+    """The factor of a matrix that is finite, symmetric, and positive semi-definite as far as
+    rounding can tell.
 
     What rounding does to the eigenvalues of a matrix is of the size of its norm times the epsilon
-    of its dtype; a few times that may be missing.
+    of its dtype; a few times that may be missing, and is added to the diagonal.
     """
     import numpy as np
 
@@ -222,7 +225,25 @@ def _check_values(grams: Grams, name: str, sample: Sample, refused: _Refusal) ->
         factorise(work)
     except np.linalg.LinAlgError:
         raise refused.of("it is indefinite: no inputs have such a Gram matrix") from None
+    return work
+
+
+def _check_mean(factor: NDArray[np.float64], mean: NDArray[np.float64], refused: Refusal) -> None:
+    """Inputs have a covariance: H − m mᵀ has no eigenvalue below zero, and so mᵀ H⁻¹ m is at most 1
+    (Schur complement).
+    """
+    import numpy as np
+
+    from compress_core.kernels.calibrated.factor import solve_upper
+
+    if not np.isfinite(mean).all():
+        raise refused.of("it holds NaN or infinity")
+    if float(np.sum(np.square(solve_upper(factor, mean)))) > _LARGEST_MEAN:
+        raise refused.of("it does not go with its Gram matrix: no inputs have both")
 
 
 _SLACK = 2.0**-15
 """Largest error of a Gram matrix as a part of its norm: long sums in float32 make less."""
+
+_LARGEST_MEAN = 1.01
+"""Largest mᵀ H⁻¹ m of inputs all alike, which have 1, where m and H are rounded."""

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from compress_core import open_weights
 from compress_core.errors import FormatError, InputError, UsageError
-from compress_core.grams import Grams
+from compress_core.grams import Grams, open_grams
 from tests.compress_core import gram_files
 from tests.compress_core.gram_files import Arrays, saved
 
@@ -26,7 +26,7 @@ def infos(tmp_path: Path) -> Any:
 
 
 def opened(tmp_path: Path, infos: Any, arrays: Arrays) -> Grams:
-    return Grams.open(saved(tmp_path / "g.safetensors", arrays), infos)
+    return open_grams(saved(tmp_path / "g.safetensors", arrays), infos)
 
 
 def test_it_knows_which_tensors_have_a_matrix_and_of_which_inputs(
@@ -68,7 +68,7 @@ def test_it_may_be_sharded(tmp_path: Path, infos: Any) -> None:
         save_file({n: a for n, a in arrays.items() if shards[n] == shard}, folder / shard)
     index = {"metadata": {}, "weight_map": shards}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with Grams.open(folder, infos) as grams:
+    with open_grams(folder, infos) as grams:
         assert set(grams.columns) == {"up.weight", "down.weight"}
         np.testing.assert_array_equal(grams.matrix("up.weight"), arrays["up.gram"])
 
@@ -102,6 +102,10 @@ def _dtype(arrays: Arrays) -> None:
     arrays["up.gram"] = arrays["up.gram"].astype(np.float16)
 
 
+def _coarse_mean(arrays: Arrays) -> None:
+    arrays["up.mean"] = arrays["up.mean"].astype(np.float16)
+
+
 def _orphan(arrays: Arrays) -> None:
     del arrays["up.gram"]
 
@@ -117,6 +121,7 @@ def _orphaned_mean(arrays: Arrays) -> None:
         (_mean, "tensor up.mean: its shape"),
         (_count, "tensor up.count: its shape"),
         (_dtype, "tensor up.gram: a Gram matrix of F16 is too coarse"),
+        (_coarse_mean, "tensor up.mean: a mean of F16 is too coarse"),
         (_orphan, "tensor up.count: there is no Gram matrix"),
         (_orphaned_mean, "tensor up.held_out.count: there is no Gram matrix"),
     ],
@@ -179,6 +184,7 @@ def test_fewer_inputs_than_columns_are_no_mistake(rank: int, tmp_path: Path, inf
     arrays = gram_files.grams(gram_files.model())
     inputs = np.random.default_rng(rank).standard_normal((rank, 48)).astype(np.float32)
     arrays["up.gram"] = inputs.T @ inputs
+    del arrays["up.mean"]
     with opened(tmp_path, infos, arrays) as grams:
         assert np.linalg.matrix_rank(grams.matrix("up.weight")) <= rank
 
@@ -186,4 +192,44 @@ def test_fewer_inputs_than_columns_are_no_mistake(rank: int, tmp_path: Path, inf
 def test_what_is_no_file_of_tensors_is_refused(tmp_path: Path, infos: Any) -> None:
     (tmp_path / "g.txt").write_text("gram")
     with pytest.raises(InputError):
-        Grams.open(tmp_path / "g.txt", infos)
+        open_grams(tmp_path / "g.txt", infos)
+
+
+def test_means_are_read_for_each_sample_that_has_one(tmp_path: Path, infos: Any) -> None:
+    arrays = gram_files.grams(gram_files.model())
+    del arrays["up.held_out.mean"], arrays["down.mean"]
+    with opened(tmp_path, infos, arrays) as grams:
+        assert grams.with_mean == {"up.weight"}
+        found = grams.means("up.weight")
+        assert list(found) == ["in_sample"]
+        np.testing.assert_array_equal(found["in_sample"], arrays["up.mean"].astype(np.float64))
+        assert list(grams.means("down.weight")) == ["held_out"]
+
+
+@pytest.mark.parametrize("key", ["up.mean", "up.held_out.mean"])
+@pytest.mark.parametrize(
+    ("spoil", "message"), [(np.nan, "NaN or infinity"), (np.inf, "NaN or infinity"), (9, "both")]
+)
+def test_a_mean_that_no_inputs_can_have_made_is_refused(
+    key: str, spoil: float, message: str, tmp_path: Path, infos: Any
+) -> None:
+    arrays = gram_files.grams(gram_files.model())
+    arrays[key] = arrays[key] * np.float32(spoil)
+    with (
+        opened(tmp_path, infos, arrays) as grams,
+        pytest.raises(FormatError, match=f"tensor {key}: .*{message}"),
+    ):
+        grams.check("up.weight")
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 600])
+def test_means_of_few_and_of_equal_inputs_are_taken(
+    inputs: int, tmp_path: Path, infos: Any
+) -> None:
+    arrays = gram_files.grams(gram_files.model())
+    rows = np.random.default_rng(inputs).standard_normal((inputs, 48)) * 1e3
+    rows[1:] = rows[:1] if inputs > 3 else rows[1:]
+    arrays["up.gram"] = (rows.T @ rows / inputs).astype(np.float32)
+    arrays["up.mean"] = rows.mean(axis=0).astype(np.float32)
+    with opened(tmp_path, infos, arrays) as grams:
+        grams.check("up.weight")
