@@ -80,6 +80,11 @@ class Grams:
             reader.close()
             raise
 
+    @property
+    def known(self) -> dict[str, tuple[Sample, ...]]:
+        """Tensor → the samples of inputs that there is a Gram matrix of."""
+        return {name: self.samples(name) for name in self.columns}
+
     def samples(self, name: str) -> tuple[Sample, ...]:
         """The samples of inputs that there is a Gram matrix of for a tensor."""
         return tuple(one for one in SAMPLES if self._key(name, one) in self._reader.infos)

@@ -152,7 +152,7 @@ def _decide(
     spec: Spec,
     settings: Settings,
     keep: Mapping[str, str] | None = None,
-    with_gram: Collection[str] = (),
+    with_gram: Mapping[str, Collection[str]] | None = None,
 ) -> Plan:
     return make_plan(
         reader, spec, on_unmatched=settings.on_unmatched, keep=keep, with_gram=with_gram
@@ -182,7 +182,7 @@ def _begin(
     grams: Grams | None,
     keep: Mapping[str, str] | None = None,
 ) -> Run:
-    plan = _decide(reader, spec, settings, keep, frozenset(grams.columns) if grams else ())
+    plan = _decide(reader, spec, settings, keep, grams.known if grams else None)
     plan.notes.extend([*(grams.notes if grams else ()), *without_gram(plan)])
     return Run(plan, settings, grams)
 

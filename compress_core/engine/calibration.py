@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compress_core.grams import Grams
 from compress_core.metrics import Moments, OutputSquares, observe_outputs
-from compress_core.passes.base import Decided, Settled, Waiting
+from compress_core.passes.base import Decided, Settled, Survey, Waiting
 from compress_core.planning import Plan, TensorPlan
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from compress_core.tiles import Tile
+
+
+@dataclass(frozen=True)
+class _InputsOf:
+    """What a Gram file knows of the inputs of one tensor."""
+
+    grams: Grams
+    name: str
+
+    def matrix(self) -> NDArray[np.float32]:
+        return self.grams.matrix(self.name)
+
+    def held_out(self, first: int, stop: int) -> NDArray[np.float32]:
+        return self.grams.rows(self.name, "held_out", first, stop)
 
 
 class Calibration:
@@ -28,6 +45,7 @@ class Calibration:
         self._plan = plan
         self._grams = grams
         self._ready: dict[tuple[int, str], Settled] = {}
+        self._observers: dict[str, Callable[[Tile], Any]] = {}
         self._preparing = Lock()
 
     @property
@@ -72,9 +90,19 @@ class Calibration:
             raise RuntimeError(f"there is no Gram matrix of {name}")
         return decided.given(self._grams.matrix(name))
 
+    def observer(self, survey: Survey, name: str) -> Callable[[Tile], Any]:
+        """What looks at the tiles of one tensor for a survey, the only one in work."""
+        if self._grams is None or not survey.by_gram or name not in self._grams.columns:
+            return survey.observe
+        with self._preparing:
+            if name not in self._observers:
+                self._observers[name] = survey.given(_InputsOf(self._grams, name))
+            return self._observers[name]
+
     def forget(self) -> None:
         """Let go of what was computed of Gram matrices."""
         self._ready.clear()
+        self._observers.clear()
 
     def with_outputs(self, found: Moments, tile: Tile, one: TensorPlan) -> Moments:
         """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""

@@ -127,8 +127,20 @@ class Run:
             for work, targets in targets_of(self.plan, step):
                 decided = work.settle(targets, self._surveyed(work, targets, step))
                 self._decided |= {(step, target.info.name): decided for target in targets}
+        self.plan.notes.extend(self._told())
         self.plan = self.plan.with_forms(self._counted())
         self.plan = self.plan.with_forms(self._cast())
+
+    def _told(self) -> list[str]:
+        """What is to be said of what surveys have decided."""
+        said: dict[str, list[str]] = {}
+        for (_, name), decided in self._decided.items():
+            if decided.told is not None:
+                said.setdefault(decided.told, []).append(name)
+        return [
+            f"{what}: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}"
+            for what, names in said.items()
+        ]
 
     def _surveyed(self, work: Pass, targets: list[Target], step: int) -> Survey | None:
         """The last survey that a pass asks for; ``None`` for one that looks at each tile alone."""
@@ -144,7 +156,11 @@ class Run:
         chosen = [self.plan.tensors[target.info.name] for target in targets]
 
         def observe(cut: Cut) -> Any:
-            return survey.observe(self._tile(cut, upto=step))
+            tile = self._tile(cut, upto=step)
+            try:
+                return self._calibration.observer(survey, tile.info.name)(tile)
+            except ModelOptError as error:
+                raise _located(error, tile.info, self.plan.source) from error
 
         for cut, seen in self._over("survey", chosen, observe):
             survey.absorb(cut.plan.info, cut.start, seen)

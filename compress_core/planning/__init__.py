@@ -12,7 +12,7 @@ from compress_core import model, registry
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
-from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.decision import Decision, refuse_idle_steps, refuse_unjudged
 from compress_core.planning.kept_codes import told_unrecorded, with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
 from compress_core.planning.plan import (
@@ -42,23 +42,25 @@ def make_plan(
     *,
     on_unmatched: str = "error",
     keep: Mapping[str, str] | None = None,
-    with_gram: Collection[str] = (),
+    with_gram: Mapping[str, Collection[str]] | None = None,
 ) -> Plan:
     """Decide what happens to every tensor of ``source``.
 
     :param on_unmatched: ``error``, ``warn`` or ``ignore`` patterns that match nothing.
     :param keep: tensors that no pass may take, and why.
-    :param with_gram: tensors that there is a Gram matrix of the inputs of.
+    :param with_gram: tensor → the samples of inputs that there is a Gram matrix of.
     :raises UnsupportedError: the input is quantized already.
     :raises UsageError: pipeline, layout and file do not go together.
     """
     refuse_quantized(source, spec.pipeline, spec.output.layout)
     layout, notes = choose_layout(spec, source)
     notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
+    with_gram = with_gram or {}
     _refuse_idle_gates(source, spec, with_gram)
     decision = Decision(source, spec.pipeline, layout, keep or {}, with_gram)
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
+    refuse_unjudged(tensors.values())
     if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
         tensors = with_codes(source, layout, tensors)
         notes += told_unrecorded(source, tensors)

@@ -23,7 +23,7 @@ class Decision:
     pipeline: Pipeline
     layout: Layout
     keep: Mapping[str, str]
-    with_gram: Collection[str] = ()
+    with_gram: Mapping[str, Collection[str]] = field(default_factory=dict)
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
 
     def tensor(self, info: TensorInfo) -> TensorPlan:
@@ -41,7 +41,8 @@ class Decision:
                 skipped.append(after)
                 continue
             limits = self.layout.limits(info)
-            target = Target(info, form, after, limits, has_gram=info.name in self.with_gram)
+            samples = self.with_gram.get(info.name, ())
+            target = Target(info, form, after, limits, bool(samples), "held_out" in samples)
             stages.append(Stage(index, work, target))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
@@ -100,6 +101,20 @@ def refuse_idle_steps(decision: Decision, tensors: Iterable[TensorPlan]) -> None
         if not any(stage.step == index for one in tensors for stage in one.stages):
             first = next(refusal for step, refusal in decision.refused if step == index)
             raise _unfit(first, decision.layout, f"passes[{index}]")
+
+
+def refuse_unjudged(tensors: Iterable[TensorPlan]) -> None:
+    """What goes by held-out inputs cannot do without them."""
+    for one in tensors:
+        for stage in one.stages:
+            target = stage.target
+            if stage.work.needs_held_out and target.has_gram and not target.has_held_out:
+                raise UsageError(
+                    f"{one.info.name} has no held-out Gram matrix, which damping auto goes by",
+                    where=f"passes[{stage.step}].damping",
+                    hint=f"add {one.info.name.removesuffix('.weight')}.held_out.gram to the Gram"
+                    " file, or give a number: --damping 0.1",
+                )
 
 
 def _untouchable(info: TensorInfo) -> str | None:

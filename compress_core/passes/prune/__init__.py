@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_core.errors import UsageError
 from compress_core.fields import option
 from compress_core.limits import Limits
+from compress_core.passes._damping import AUTO, Trial, damping_option
 from compress_core.passes.base import DAMPING, Decided, Pass, Survey, Target, Waiting
 from compress_core.passes.prune.counting import kept_elements, share
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
@@ -73,13 +74,7 @@ class Prune(Pass):
         otherwise="row for elements, tensor for structures",
     )
     seed: int = option("seed of method random", int, minimum=0, default=0)
-    damping: float | None = option(
-        "share of its mean that is added to the diagonal of a Gram matrix",
-        float,
-        minimum=0.001,
-        maximum=10,
-        otherwise=f"{DAMPING}",
-    )
+    damping: float | str | None = damping_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,17 +117,30 @@ class Prune(Pass):
                 where="threshold",
                 hint="give sparsity instead",
             )
-        elif self._structure.kind not in ("element", "nofm"):
+        else:
+            self._check_units()
+            self._check_damping()
+
+    def _check_units(self) -> None:
+        if self._structure.kind not in ("element", "nofm"):
             raise UsageError(
                 f"method {self.method} removes elements, and no {self.structure}",
                 where="structure",
                 hint="use structure element or 2of4, or method magnitude",
             )
-        elif self._scope != "row":
+        if self._scope != "row":
             raise UsageError(
                 f"method {self.method} chooses within each row",
                 where="scope",
                 hint="drop scope, or use method magnitude",
+            )
+
+    def _check_damping(self) -> None:
+        if self.damping is not None and self.method == "wanda":
+            raise UsageError(
+                "damping is for what is fitted, and method wanda fits nothing",
+                where="damping",
+                hint="drop damping",
             )
 
     @property
@@ -142,6 +150,10 @@ class Prune(Pass):
     @property
     def gram_matrices(self) -> int:
         return _BY_OUTPUT.get(self.method, 0)
+
+    @property
+    def needs_held_out(self) -> bool:
+        return self.damping == AUTO
 
     @property
     def without_gram(self) -> str:
@@ -206,7 +218,7 @@ class Prune(Pass):
 
     def group(self, info: TensorInfo) -> str | None:
         if self._scope == "row":
-            return None
+            return info.name if self.damping == AUTO else None
         return "*" if self._scope == "global" else info.name
 
     def row_multiple(self, info: TensorInfo) -> int:
@@ -215,6 +227,12 @@ class Prune(Pass):
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         from compress_core.passes.prune import selection
 
+        if self._by_output and targets[0].has_gram:
+            if self.damping != AUTO:
+                return None
+            return found.next() if isinstance(found, Trial) else Trial(self._optimised)
+        if self._scope == "row":
+            return None
         if self._structure.kind == "column":
             return None if found is not None else selection.ColumnScores(self._scoring(targets))
         if found is None:
@@ -224,8 +242,10 @@ class Prune(Pass):
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         from compress_core.passes.prune import selection
 
+        if isinstance(found, Trial):
+            return found.best()
         if self._by_output and targets[0].has_gram:
-            return self._optimised()
+            return self._optimised(DAMPING if self.damping is None else float(self.damping))
         scoring = self._scoring(targets)
         if isinstance(found, selection.ColumnScores):
             return found.settle(targets, self.sparsity, self.threshold)
@@ -237,7 +257,7 @@ class Prune(Pass):
             return selection.ShareOfRow(scoring, self.sparsity or 0.0)
         return selection.settle(scoring, targets, self.sparsity or 0.0, found)
 
-    def _optimised(self) -> Waiting:
+    def _optimised(self, damping: float) -> Waiting:
         from compress_core.kernels.calibrated.problem import Choice, KeepOfEach, SmallestOfRow
         from compress_core.passes.prune import optimised
 
@@ -245,7 +265,6 @@ class Prune(Pass):
         choice: Choice = SmallestOfRow(partial(share, sparsity))
         if structure.kind == "nofm":
             choice = KeepOfEach(structure.height, structure.width)
-        damping = DAMPING if self.damping is None else self.damping
         return optimised.METHODS[self.method](choice, damping)
 
     def _scoring(self, targets: Sequence[Target]) -> Scoring:
