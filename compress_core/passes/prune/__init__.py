@@ -122,23 +122,30 @@ class Prune(Pass):
             self._check_damping()
 
     def _check_units(self) -> None:
-        if self._structure.kind not in ("element", "nofm"):
+        if self._structure.kind not in ("element", "nofm", "row"):
             raise UsageError(
-                f"method {self.method} removes elements, and no {self.structure}",
+                f"method {self.method} removes elements or rows, and no {self.structure}",
                 where="structure",
-                hint="use structure element or 2of4, or method magnitude",
+                hint="use structure element, 2of4 or row, or method magnitude",
             )
-        if self._scope != "row":
+        if self._scope != ("tensor" if self._by_row else "row"):
             raise UsageError(
-                f"method {self.method} chooses within each row",
+                f"method {self.method} chooses within each {'tensor' if self._by_row else 'row'}",
                 where="scope",
                 hint="drop scope, or use method magnitude",
             )
+        if self._by_row and self.norm != "l2":
+            raise UsageError(
+                f"method {self.method} goes by what rows give, and by no norm",
+                where="norm",
+                hint="drop norm, or use method magnitude",
+            )
 
     def _check_damping(self) -> None:
-        if self.damping is not None and self.method == "wanda":
+        if self.damping is not None and (self._by_row or self.method == "wanda"):
+            what = "structure row" if self._by_row else "method wanda"
             raise UsageError(
-                "damping is for what is fitted, and method wanda fits nothing",
+                f"damping is for what is fitted, and {what} fits nothing",
                 where="damping",
                 hint="drop damping",
             )
@@ -148,8 +155,13 @@ class Prune(Pass):
         return self.method in _BY_OUTPUT
 
     @property
+    def _by_row(self) -> bool:
+        """Whether rows go by what they give: that is one choice, for all methods the same."""
+        return self._by_output and self._structure.kind == "row"
+
+    @property
     def gram_matrices(self) -> int:
-        return _BY_OUTPUT.get(self.method, 0)
+        return 1 if self._by_row else _BY_OUTPUT.get(self.method, 0)
 
     @property
     def needs_held_out(self) -> bool:
@@ -228,9 +240,7 @@ class Prune(Pass):
         from compress_core.passes.prune import selection
 
         if self._by_output and targets[0].has_gram:
-            if self.damping != AUTO:
-                return None
-            return found.next() if isinstance(found, Trial) else Trial(self._optimised)
+            return self._survey_of_outputs(found)
         if self._scope == "row":
             return None
         if self._structure.kind == "column":
@@ -239,9 +249,21 @@ class Prune(Pass):
             return selection.first_survey(self._scoring(targets), targets, self.sparsity or 0.0)
         return found.next() if isinstance(found, selection.Narrowing) else None
 
+    def _survey_of_outputs(self, found: Survey | None) -> Survey | None:
+        from compress_core.passes.prune.rows import RowOutputs
+
+        if self._by_row:
+            return RowOutputs() if found is None else None
+        if self.damping != AUTO:
+            return None
+        return found.next() if isinstance(found, Trial) else Trial(self._optimised)
+
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         from compress_core.passes.prune import selection
+        from compress_core.passes.prune.rows import RowOutputs
 
+        if isinstance(found, RowOutputs):
+            return found.settle(self.sparsity or 0.0)
         if isinstance(found, Trial):
             return found.best()
         if self._by_output and targets[0].has_gram:
