@@ -63,8 +63,12 @@ class Calibration:
             return 0
         # two matrices of float32 are what one is looked through in before it is used
         owner = self._plan.owner(one)
-        columns = self._grams.columns.get(owner.info.name, 0)
+        columns = self._grams.columns.get(self._key(owner.info.name), 0)
         return columns**2 * 4 * max(2, owner.gram_matrices)
+
+    def _key(self, name: str) -> str:
+        """The tensor whose Gram matrix another one is fitted by: usually itself."""
+        return self._plan.gram_of.get(name, name)
 
     def apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
         """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
@@ -88,15 +92,16 @@ class Calibration:
     def _given(self, decided: Decided, name: str) -> Settled:
         if self._grams is None or not isinstance(decided, Waiting):
             raise RuntimeError(f"there is no Gram matrix of {name}")
-        return decided.given(self._grams.matrix(name))
+        return decided.given(self._grams.matrix(self._key(name)))
 
     def observer(self, survey: Survey, name: str) -> Callable[[Tile], Any]:
         """What looks at the tiles of one tensor for a survey, the only one in work."""
-        if self._grams is None or not survey.by_gram or name not in self._grams.columns:
+        name, grams = self._key(name), self._grams
+        if grams is None or not survey.by_gram or name not in grams.columns:
             return survey.observe
         with self._preparing:
             if name not in self._observers:
-                self._observers[name] = survey.given(_InputsOf(self._grams, name))
+                self._observers[name] = survey.given(_InputsOf(grams, name))
             return self._observers[name]
 
     def forget(self) -> None:
@@ -106,7 +111,7 @@ class Calibration:
 
     def with_outputs(self, found: Moments, tile: Tile, one: TensorPlan) -> Moments:
         """The error of a tile and, where a Gram matrix tells it, of what the layer gives."""
-        name, grams = tile.info.name, self._grams
+        name, grams = self._key(tile.info.name), self._grams
         if grams is None or name not in grams.columns or not one.form.touched:
             return found
         grams.check(name)

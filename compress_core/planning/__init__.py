@@ -22,7 +22,13 @@ from compress_core.planning.plan import (
     targets_of,
     without_gram,
 )
-from compress_core.planning.ties import tie_notes, tied_tensors
+from compress_core.planning.ties import (
+    gram_owners,
+    tie_notes,
+    tied_tensors,
+    unused_grams,
+    with_inputs_of,
+)
 from compress_core.select import told_unmatched
 from compress_core.spec import Spec
 
@@ -60,14 +66,17 @@ def make_plan(
     decision = Decision(source, spec.pipeline, layout, keep or {}, with_gram)
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
     refuse_idle_steps(decision, tensors.values())
-    refuse_unjudged(tensors.values())
     if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
         tensors = with_codes(source, layout, tensors)
         notes += told_unrecorded(source, tensors)
-    plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
+    tied = tied_tensors(source.aliases, tensors)
+    gram_of = gram_owners(tied, with_gram)
+    tensors |= {name: with_inputs_of(tensors[name], tensors[of]) for name, of in gram_of.items()}
+    refuse_unjudged(tensors.values())
+    plan = Plan(source, spec, layout, tensors, notes, tied, gram_of)
     _check_forms(plan)
     plan = _as_plain(plan)
-    plan.notes.extend((*tie_notes(plan), *_remarks(plan)))
+    plan.notes.extend((*tie_notes(plan), *unused_grams(tied, with_gram), *_remarks(plan)))
     return plan
 
 
