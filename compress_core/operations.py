@@ -159,7 +159,7 @@ def _decide(
         spec,
         on_unmatched=settings.on_unmatched,
         keep=keep,
-        with_gram=grams.columns.keys() if grams else (),
+        with_gram=grams.known if grams else None,
         with_mean=grams.with_mean if grams else (),
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compress_core.grams import Grams
 from compress_core.metrics import (
@@ -17,7 +17,7 @@ from compress_core.metrics import (
     observe_outputs,
     observe_weighted,
 )
-from compress_core.passes.base import Decided, Settled, Waiting
+from compress_core.passes.base import Decided, Settled, Survey, Waiting
 from compress_core.planning import Plan, TensorPlan
 
 if TYPE_CHECKING:
@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress_core.tiles import Tile
+
+
+@dataclass(frozen=True)
+class _InputsOf:
+    """What a Gram file knows of the inputs of one tensor."""
+
+    grams: Grams
+    name: str
+
+    def matrix(self) -> NDArray[np.float32]:
+        return self.grams.matrix(self.name)
+
+    def held_out(self, first: int, stop: int) -> NDArray[np.float32]:
+        return self.grams.rows(self.name, "held_out", first, stop)
 
 
 class Calibration:
@@ -37,6 +51,7 @@ class Calibration:
         self._plan = plan
         self._grams = grams
         self._ready: dict[tuple[int, str], Settled] = {}
+        self._observers: dict[str, Callable[[Tile], Any]] = {}
         self._preparing = Lock()
 
     @property
@@ -53,10 +68,14 @@ class Calibration:
         if self._grams is None:
             return 0
         owner = self._plan.owner(one)
-        columns = self._grams.columns.get(owner.info.name, 0)
+        columns = self._grams.columns.get(self._key(owner.info.name), 0)
         # two matrices of float32 are what one is looked through in before it is used
         least = 0 if self._grams.diagonal else 2
         return columns**2 * 4 * max(least, owner.gram_matrices)
+
+    def _key(self, name: str) -> str:
+        """The tensor whose Gram matrix another one is fitted by: usually itself."""
+        return self._plan.gram_of.get(name, name)
 
     def apart(self, plans: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
         """Tensors that are swept over together: those with a Gram matrix alone, so that only one is
@@ -80,21 +99,33 @@ class Calibration:
     def _given(self, decided: Decided, name: str) -> Settled:
         if self._grams is None or not isinstance(decided, Waiting):
             raise RuntimeError(f"there is no Gram matrix of {name}")
-        return decided.given(self._grams.matrix(name))
+        return decided.given(self._grams.matrix(self._key(name)))
+
+    def observer(self, survey: Survey, name: str) -> Callable[[Tile], Any]:
+        """What looks at the tiles of one tensor for a survey, the only one in work."""
+        name, grams = self._key(name), self._grams
+        if grams is None or not survey.by_gram or name not in grams.columns:
+            return survey.observe
+        with self._preparing:
+            if name not in self._observers:
+                self._observers[name] = survey.given(_InputsOf(grams, name))
+            return self._observers[name]
 
     def forget(self) -> None:
         """Let go of what was computed of Gram matrices."""
         self._ready.clear()
+        self._observers.clear()
 
     def means(self, name: str) -> Mapping[str, NDArray[np.float64]]:
         """Sample → the mean of what a layer gets, where it is known."""
         if self._grams is None:
             return {}
-        return {str(sample): mean for sample, mean in self._grams.means(name).items()}
+        means = self._grams.means(self._key(name))
+        return {str(sample): mean for sample, mean in means.items()}
 
     def tells_outputs(self, one: TensorPlan) -> bool:
         """Whether a Gram matrix tells the error of what the layer of a changed weight gives."""
-        name = self._plan.owner(one).info.name
+        name = self._key(self._plan.owner(one).info.name)
         return self._grams is not None and name in self._grams.columns and one.form.touched
 
     def with_outputs(self, found: Moments, tile: Tile, bias: NDArray[np.float64] | None) -> Moments:
@@ -105,7 +136,7 @@ class Calibration:
 
         :param bias: b − b̂ of all rows of the weight; ``None``: it stays, or there is none.
         """
-        name, grams = tile.info.name, self._grams
+        name, grams = self._key(tile.info.name), self._grams
         if grams is None:
             return found
         grams.check(name)

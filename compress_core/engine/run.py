@@ -157,7 +157,11 @@ class Run:
 
     def _survey(self, survey: Survey, chosen: list[TensorPlan], step: int) -> None:
         def observe(cut: Cut) -> Any:
-            return survey.observe(self._tile(cut, upto=step))
+            tile = self._tile(cut, upto=step)
+            try:
+                return self._calibration.observer(survey, tile.info.name)(tile)
+            except ModelOptError as error:
+                raise _located(error, tile.info, self.plan.source) from error
 
         for cut, seen in self._over("survey", chosen, observe):
             survey.absorb(cut.plan.info, cut.start, seen)

@@ -34,6 +34,11 @@ class Grams(ABC):
     with_mean: frozenset[str]
     notes: Sequence[str]
 
+    @property
+    def known(self) -> dict[str, tuple[Sample, ...]]:
+        """Tensor → the samples of inputs that there is a Gram matrix of."""
+        return {name: self.samples(name) for name in self.columns}
+
     @abstractmethod
     def samples(self, name: str) -> tuple[Sample, ...]:
         """The samples of inputs that there is a matrix of for a tensor."""

@@ -5,9 +5,9 @@ tiles.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from compress_core.dtypes import DType
 from compress_core.errors import UnsupportedError
@@ -35,7 +35,8 @@ class Target:
 
     :ivar before: its form when the pass gets it; ``form``: what ``becomes`` made of that.
     :ivar limits: what the layout can hold of it.
-    :ivar has_gram: whether there is a Gram matrix of what the layer gets.
+    :ivar has_gram: whether there is a Gram matrix of what the layer gets; ``has_held_out``: and
+        one of inputs that nothing is fitted to.
     """
 
     info: TensorInfo
@@ -43,14 +44,37 @@ class Target:
     form: Form
     limits: Limits = field(default_factory=Limits)
     has_gram: bool = False
+    has_held_out: bool = False
+
+
+class Inputs(Protocol):
+    """What is known of the inputs of one layer."""
+
+    def matrix(self) -> NDArray[np.float32]:
+        """Their Gram matrix, (columns, columns), in a new array."""
+
+    def held_out(self, first: int, stop: int) -> NDArray[np.float32]:
+        """Some rows of the Gram matrix of other inputs; any thread."""
 
 
 class Survey(ABC):
-    """One sweep over the data of a group of tensors, before the pass is settled."""
+    """One sweep over the data of a group of tensors, before the pass is settled.
+
+    :cvar by_gram: whether it looks at a tensor that has a Gram matrix with :meth:`given`.
+    """
+
+    by_gram: ClassVar[bool] = False
 
     @abstractmethod
     def observe(self, tile: Tile) -> Any:
         """What one tile tells: pure, any thread, the same for any tiling into whole grains."""
+
+    def given(self, inputs: Inputs) -> Callable[[Tile], Any]:
+        """The same of the tiles of one tensor, with all that follows from its Gram matrices.
+
+        :raises UnsupportedError: a matrix is too near to singular.
+        """
+        return self.observe
 
     @abstractmethod
     def absorb(self, info: TensorInfo, start: int, partial: Any) -> None:
@@ -160,6 +184,11 @@ class Pass(Configured, ABC):
     def gram_matrices(self) -> int:
         """How many matrices of the size of a Gram matrix it holds at once; 0: it needs none."""
         return 0
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether it decides by Gram matrices of inputs that nothing is fitted to."""
+        return False
 
     @property
     def without_gram(self) -> str:

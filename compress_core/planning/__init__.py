@@ -12,7 +12,7 @@ from compress_core import model, registry
 from compress_core.container import Reader
 from compress_core.errors import UnsupportedError, UsageError
 from compress_core.pipeline import Pipeline
-from compress_core.planning.decision import Decision, refuse_idle_steps
+from compress_core.planning.decision import Decision, refuse_idle_steps, refuse_unjudged
 from compress_core.planning.following import refuse_late_changes, told_apart, with_decided
 from compress_core.planning.kept_codes import told_unrecorded, with_codes
 from compress_core.planning.layout_choice import choose_layout, make_layout
@@ -23,7 +23,13 @@ from compress_core.planning.plan import (
     targets_of,
     without_gram,
 )
-from compress_core.planning.ties import tie_notes, tied_tensors
+from compress_core.planning.ties import (
+    gram_owners,
+    tie_notes,
+    tied_tensors,
+    unused_grams,
+    with_inputs_of,
+)
 from compress_core.select import told_unmatched
 from compress_core.spec import Spec
 
@@ -44,21 +50,22 @@ def make_plan(
     *,
     on_unmatched: str = "error",
     keep: Mapping[str, str] | None = None,
-    with_gram: Collection[str] = (),
+    with_gram: Mapping[str, Collection[str]] | None = None,
     with_mean: Collection[str] = (),
 ) -> Plan:
     """Decide what happens to every tensor of ``source``.
 
     :param on_unmatched: ``error``, ``warn`` or ``ignore`` patterns that match nothing.
     :param keep: tensors that no pass may take, and why.
-    :param with_gram: tensors that there is a Gram matrix of the inputs of; ``with_mean``: those of
-        them that there is a mean of.
+    :param with_gram: tensor → the samples of inputs that there is a Gram matrix of; ``with_mean``:
+        those of them that there is a mean of.
     :raises UnsupportedError: the input is quantized already.
     :raises UsageError: pipeline, layout and file do not go together.
     """
     refuse_quantized(source, spec.pipeline, spec.output.layout)
     layout, notes = choose_layout(spec, source)
     notes += told_unmatched(spec.written, list(source.infos), on_unmatched)
+    with_gram = with_gram or {}
     _refuse_idle_gates(source, spec, with_gram)
     decision = Decision(source, spec.pipeline, layout, keep or {}, with_gram, with_mean)
     tensors = {name: decision.tensor(info) for name, info in source.infos.items()}
@@ -68,10 +75,14 @@ def make_plan(
     if not spec.pipeline.steps and spec.output.layout != "auto" and not layout.keeps_values:
         tensors = with_codes(source, layout, tensors)
         notes += told_unrecorded(source, tensors)
-    plan = Plan(source, spec, layout, tensors, notes, tied_tensors(source.aliases, tensors))
+    tied = tied_tensors(source.aliases, tensors)
+    gram_of = gram_owners(tied, with_gram)
+    tensors |= {name: with_inputs_of(tensors[name], tensors[of]) for name, of in gram_of.items()}
+    refuse_unjudged(tensors.values())
+    plan = Plan(source, spec, layout, tensors, notes, tied, gram_of)
     _check_forms(plan)
     plan = _as_plain(plan)
-    plan.notes.extend((*tie_notes(plan), *_remarks(plan)))
+    plan.notes.extend((*tie_notes(plan), *unused_grams(tied, with_gram), *_remarks(plan)))
     return plan
 
 

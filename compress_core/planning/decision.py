@@ -19,8 +19,8 @@ from compress_core.tensors import Form, Refusal, TensorInfo
 class Decision:
     """What holds for every tensor of a run, and what was found on the way.
 
-    :ivar with_gram: tensors that there is a Gram matrix of the inputs of; ``with_mean``: those of
-        them that there is a mean of.
+    :ivar with_gram: tensor → the samples of inputs that there is a Gram matrix of; ``with_mean``:
+        those of them that there is a mean of.
     :ivar refused: (index of a step, what it cannot be done to).
     :ivar apart: (index of a step, why it leaves tensors alone that it is for) → their names.
     """
@@ -29,7 +29,7 @@ class Decision:
     pipeline: Pipeline
     layout: Layout
     keep: Mapping[str, str]
-    with_gram: Collection[str] = ()
+    with_gram: Mapping[str, Collection[str]] = field(default_factory=dict)
     with_mean: Collection[str] = ()
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     apart: dict[tuple[int, str], list[str]] = field(default_factory=dict)
@@ -55,7 +55,8 @@ class Decision:
                 skipped.append(after)
                 continue
             limits = self.layout.limits(info)
-            target = Target(info, form, after, limits, has_gram=info.name in self.with_gram)
+            samples = self.with_gram.get(info.name, ())
+            target = Target(info, form, after, limits, bool(samples), "held_out" in samples)
             stages.append(Stage(index, work, target))
             form = after
         return TensorPlan(info, role, tuple(stages), form, tuple(skipped))
@@ -137,6 +138,20 @@ def refuse_idle_steps(decision: Decision, tensors: Iterable[TensorPlan]) -> None
         if not any(stage.step == index for one in tensors for stage in one.stages):
             first = next(refusal for step, refusal in decision.refused if step == index)
             raise _unfit(first, decision.layout, f"passes[{index}]")
+
+
+def refuse_unjudged(tensors: Iterable[TensorPlan]) -> None:
+    """What goes by held-out inputs cannot do without them."""
+    for one in tensors:
+        for stage in one.stages:
+            target = stage.target
+            if stage.work.needs_held_out and target.has_gram and not target.has_held_out:
+                raise UsageError(
+                    f"{one.info.name} has no held-out Gram matrix, which damping auto goes by",
+                    where=f"passes[{stage.step}].damping",
+                    hint=f"add {one.info.name.removesuffix('.weight')}.held_out.gram to the Gram"
+                    " file, or give a number: --damping 0.1",
+                )
 
 
 def _untouchable(info: TensorInfo) -> str | None:

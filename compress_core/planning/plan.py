@@ -71,6 +71,7 @@ class Plan:
     :ivar notes: what must be said: patterns without a match, an empty selection.
     :ivar tied: tensor → the one that it shares its data with, where both have the same fate: what
         is decided of the data is decided once.
+    :ivar gram_of: tied tensor → the one of the same data whose Gram matrix it is fitted by.
     """
 
     source: Reader
@@ -79,6 +80,7 @@ class Plan:
     tensors: dict[str, TensorPlan]
     notes: list[str] = field(default_factory=list)
     tied: Mapping[str, str] = field(default_factory=dict)
+    gram_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def aliases(self) -> Mapping[str, str]:

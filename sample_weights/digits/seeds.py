@@ -2,11 +2,16 @@
 
     python -m sample_weights.digits.seeds                the ladder of gram_ladder.yaml
     python -m sample_weights.digits.seeds --markdown     a table for a README
+    python -m sample_weights.digits.seeds --seeds 5 30   other classifiers
 
 One classifier says little about a method. These are perceptrons of 64-128-64-10 of scikit-learn,
 which only this script needs, each with a start and a division of the images of its own. Gram
 matrices are made of four fifths of the images that it was trained on; 30 % of all images are held
-out, and the accuracy is that on them.
+out, and the accuracy is that on them. Nothing is chosen by these images: where the damping is
+``auto``, it is chosen by the last fifth of those that the classifier was trained on.
+
+The last row is fitted layer after layer: the Gram matrices are made anew before each, of what the
+compressed layers before it give.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +34,7 @@ from sample_weights.digits.evaluate import Tensors
 
 HERE = Path(__file__).parent
 SEEDS = range(5)
-BEST = "sparsity 90 % admm, damping 0.01"
+BEST = "sparsity 90 % admm, damping auto"
 HEADER = ("Spec", "Accuracy %", "Lowest", "Ratio", "Zeros %", "Output error", "held out")
 
 
@@ -99,10 +104,10 @@ class Row:
         )
 
 
-def measure(specs: Mapping[str, Spec]) -> dict[str, Row]:
+def measure(specs: Mapping[str, Spec], seeds: Iterable[int] = SEEDS) -> dict[str, Row]:
     """Every spec on every classifier."""
     found: dict[str, list[tuple[float, Any]]] = {name: [] for name in specs}
-    for seed in SEEDS:
+    for seed in seeds:
         classifier = trained(seed)
         with tempfile.TemporaryDirectory() as folder:
             weights, gram = Path(folder) / "w.safetensors", Path(folder) / "g.safetensors"
@@ -117,12 +122,12 @@ def measure(specs: Mapping[str, Spec]) -> dict[str, Row]:
     }
 
 
-def in_sequence(spec: Spec) -> tuple[float, ...]:
+def in_sequence(spec: Spec, seeds: Iterable[int] = SEEDS) -> tuple[float, ...]:
     """Accuracies where each layer is fitted to what the compressed layers before it give.
 
     For that the Gram matrices are made anew before each layer.
     """
-    return tuple(_in_sequence(trained(seed), spec) for seed in SEEDS)
+    return tuple(_in_sequence(trained(seed), spec) for seed in seeds)
 
 
 def _in_sequence(classifier: Classifier, spec: Spec) -> float:
@@ -141,11 +146,17 @@ def _in_sequence(classifier: Classifier, spec: Spec) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what Gram matrices are worth.")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    render = evaluate.as_markdown if parser.parse_args().markdown else evaluate.as_text
+    parser.add_argument(
+        "--seeds", nargs=2, type=int, default=(SEEDS.start, SEEDS.stop), metavar=("FIRST", "END")
+    )
+    chosen = parser.parse_args()
+    render = evaluate.as_markdown if chosen.markdown else evaluate.as_text
+    seeds = range(*chosen.seeds)
     ladder = evaluate.load_ladder(HERE / "gram_ladder.yaml")
-    rows = measure(ladder)
-    print(render([row.cells(name) for name, row in rows.items()], HEADER), end="")
-    print(f"{BEST}, in sequence: {np.mean(in_sequence(ladder[BEST])):.1f} %")
+    rows = [row.cells(name) for name, row in measure(ladder, seeds).items()]
+    found = in_sequence(ladder[BEST], seeds)
+    rows.append((f"{BEST}, in sequence", f"{np.mean(found):.1f}", f"{min(found):.1f}", *["—"] * 4))
+    print(render(rows, HEADER), end="")
 
 
 if __name__ == "__main__":

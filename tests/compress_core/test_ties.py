@@ -273,3 +273,74 @@ def test_damaged_aliases(tied: Path, tmp_path: Path, aliases: Any) -> None:
     target.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
     with pytest.raises(FormatError, match=r"alias|other name"):
         open_logical(target)
+
+
+WANDA = {"pass": "prune", "sparsity": 0.5, "method": "wanda"}
+ADMM = {"pass": "prune", "sparsity": 0.5, "method": "admm", "damping": "auto"}
+
+
+def gram_file(path: Path, *names: str) -> str:
+    """Gram matrices of 64 inputs that are far from alike; each name has others."""
+    found = {}
+    for seed, name in enumerate(names):
+        random = np.random.default_rng(seed)
+        inputs = random.standard_normal((300, 64)) * np.exp(2 * random.standard_normal(64))
+        for part, rows in (("gram", inputs[:200]), ("held_out.gram", inputs[200:])):
+            moment = (rows.T @ rows / len(rows)).astype(np.float32)
+            found[f"{name.removesuffix('.weight')}.{part}"] = moment
+    save_file(found, path)
+    return str(path)
+
+
+@pytest.mark.parametrize("step", [WANDA, ADMM], ids=["wanda", "admm auto"])
+@pytest.mark.parametrize("layout", ["packed", "dense"])
+def test_a_gram_matrix_under_either_name_is_that_of_both(
+    step: dict[str, Any], layout: str, tied: Path, tmp_path: Path
+) -> None:
+    files, reports = [], []
+    for name in (EMBED, HEAD):
+        target = tmp_path / f"{name}.safetensors"
+        gram = gram_file(tmp_path / f"{name}.gram.safetensors", name)
+        report = compress(tied, target, spec(step, gram=gram, output={"layout": layout}))
+        files.append(load_file(target))
+        reports.append(report)
+        assert f"no Gram matrix of {OTHER}: method {step['method']} is magnitude there" in [
+            note for note in report.notes if note.startswith("no Gram matrix")
+        ]
+        by_name = {one.name: one for one in report.tensors}
+        assert by_name[EMBED].outputs is not None
+        assert by_name[HEAD].outputs == by_name[EMBED].outputs
+    assert reports[0].totals.outputs == reports[1].totals.outputs
+    assert {name: one.tobytes() for name, one in files[0].items()} == {
+        name: one.tobytes() for name, one in files[1].items()
+    }
+    if layout == "dense":
+        plain = tmp_path / "plain.safetensors"
+        compress(tied, plain, spec({"pass": "prune", "sparsity": 0.5}, output={"layout": layout}))
+        assert (load_file(plain)[EMBED] != files[0][EMBED]).any()
+
+
+def test_of_two_gram_matrices_the_first_decides_and_the_other_is_told(
+    tied: Path, tmp_path: Path
+) -> None:
+    first, both = tmp_path / "first.safetensors", tmp_path / "both.safetensors"
+    compress(tied, first, spec(WANDA, gram=gram_file(tmp_path / "g1.safetensors", EMBED)))
+    gram = gram_file(tmp_path / "g2.safetensors", EMBED, HEAD)
+    report = compress(tied, both, spec(WANDA, gram=gram))
+    assert (
+        f"{HEAD} and {EMBED} share their data: of their Gram matrices that of {EMBED} is used"
+        in (report.notes)
+    )
+    before, after = load_file(first), load_file(both)
+    assert {name: one.tobytes() for name, one in before.items()} == {
+        name: one.tobytes() for name, one in after.items()
+    }
+
+
+def test_tensors_that_are_treated_differently_have_matrices_of_their_own(
+    tied: Path, tmp_path: Path
+) -> None:
+    gram = gram_file(tmp_path / "g.safetensors", HEAD)
+    steps = [{**WANDA, "match": [EMBED]}, {**WANDA, "sparsity": 0.25, "match": [HEAD]}]
+    report = compress(tied, tmp_path / "o.safetensors", spec(*steps, gram=gram))
+    assert f"no Gram matrix of {EMBED}: method wanda is magnitude there" in report.notes

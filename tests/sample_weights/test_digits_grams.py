@@ -21,7 +21,7 @@ FLOORS = {
     "sparsity 80 % dynamic": 95.0,
     "sparsity 80 % admm": 95.5,
     "sparsity 90 % dynamic": 90.0,
-    BEST: 93.0,
+    BEST: 92.0,
     "2of4 admm": 96.5,
     "int2 gptq": 95.5,
     "int2 cd": 96.5,
@@ -73,8 +73,10 @@ def test_the_readme_says_what_is_measured(rows: dict[str, Row], samples: Path) -
 
 
 @pytest.mark.oracle
-def test_layers_in_sequence_are_no_worse(ladder: dict[str, Spec], rows: dict[str, Row]) -> None:
-    assert np.mean(seeds.in_sequence(ladder[BEST])) >= np.mean(rows[BEST].accuracies) - 1
+def test_layers_in_sequence_keep_93_percent_with_a_tenth_of_the_weights(
+    ladder: dict[str, Spec],
+) -> None:
+    assert np.mean(seeds.in_sequence(ladder[BEST])) >= 93
 
 
 def test_the_committed_classifier_gains_from_its_gram_file(samples: Path, tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_the_committed_classifier_gains_from_its_gram_file(samples: Path, tmp_pa
     gram = tmp_path / "g.safetensors"
     save_file(make_gram.grams(load_file(weights), images), gram)
     for step, worst in (
-        ({"pass": "prune", "sparsity": 0.9, "method": "admm", "damping": 0.01}, 0.93),
+        ({"pass": "prune", "sparsity": 0.9, "method": "admm", "damping": "auto"}, 0.93),
         ({"pass": "quantize", "bits": 2, "refine": "cd"}, 0.97),
         ({"pass": "quantize", "bits": 1, "refine": "cd"}, 0.93),
     ):

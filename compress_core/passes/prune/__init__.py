@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress_core.errors import UsageError
 from compress_core.fields import option
 from compress_core.limits import Limits
+from compress_core.passes._damping import AUTO, Trial, damping_option
 from compress_core.passes.base import DAMPING, Decided, Pass, Survey, Target, Waiting
 from compress_core.passes.prune.counting import kept_elements, share
 from compress_core.tensors import Form, Refusal, Structure, TensorInfo
@@ -73,13 +74,7 @@ class Prune(Pass):
         otherwise="row for elements, tensor for structures",
     )
     seed: int = option("seed of method random", int, minimum=0, default=0)
-    damping: float | None = option(
-        "share of its mean that is added to the diagonal of a Gram matrix",
-        float,
-        minimum=0.001,
-        maximum=10,
-        otherwise=f"{DAMPING}",
-    )
+    damping: float | str | None = damping_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,17 +117,37 @@ class Prune(Pass):
                 where="threshold",
                 hint="give sparsity instead",
             )
-        elif self._structure.kind not in ("element", "nofm"):
+        else:
+            self._check_units()
+            self._check_damping()
+
+    def _check_units(self) -> None:
+        if self._structure.kind not in ("element", "nofm", "row"):
             raise UsageError(
-                f"method {self.method} removes elements, and no {self.structure}",
+                f"method {self.method} removes elements or rows, and no {self.structure}",
                 where="structure",
-                hint="use structure element or 2of4, or method magnitude",
+                hint="use structure element, 2of4 or row, or method magnitude",
             )
-        elif self._scope != "row":
+        if self._scope != ("tensor" if self._by_row else "row"):
             raise UsageError(
-                f"method {self.method} chooses within each row",
+                f"method {self.method} chooses within each {'tensor' if self._by_row else 'row'}",
                 where="scope",
                 hint="drop scope, or use method magnitude",
+            )
+        if self._by_row and self.norm != "l2":
+            raise UsageError(
+                f"method {self.method} goes by what rows give, and by no norm",
+                where="norm",
+                hint="drop norm, or use method magnitude",
+            )
+
+    def _check_damping(self) -> None:
+        if self.damping is not None and (self._by_row or self.method == "wanda"):
+            what = "structure row" if self._by_row else "method wanda"
+            raise UsageError(
+                f"damping is for what is fitted, and {what} fits nothing",
+                where="damping",
+                hint="drop damping",
             )
 
     @property
@@ -140,8 +155,17 @@ class Prune(Pass):
         return self.method in _BY_OUTPUT
 
     @property
+    def _by_row(self) -> bool:
+        """Whether rows go by what they give: that is one choice, for all methods the same."""
+        return self._by_output and self._structure.kind == "row"
+
+    @property
     def gram_matrices(self) -> int:
-        return _BY_OUTPUT.get(self.method, 0)
+        return 1 if self._by_row else _BY_OUTPUT.get(self.method, 0)
+
+    @property
+    def needs_held_out(self) -> bool:
+        return self.damping == AUTO
 
     @property
     def without_gram(self) -> str:
@@ -206,7 +230,7 @@ class Prune(Pass):
 
     def group(self, info: TensorInfo) -> str | None:
         if self._scope == "row":
-            return None
+            return info.name if self.damping == AUTO else None
         return "*" if self._scope == "global" else info.name
 
     def row_multiple(self, info: TensorInfo) -> int:
@@ -215,17 +239,35 @@ class Prune(Pass):
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         from compress_core.passes.prune import selection
 
+        if self._by_output and targets[0].has_gram:
+            return self._survey_of_outputs(found)
+        if self._scope == "row":
+            return None
         if self._structure.kind == "column":
             return None if found is not None else selection.ColumnScores(self._scoring(targets))
         if found is None:
             return selection.first_survey(self._scoring(targets), targets, self.sparsity or 0.0)
         return found.next() if isinstance(found, selection.Narrowing) else None
 
+    def _survey_of_outputs(self, found: Survey | None) -> Survey | None:
+        from compress_core.passes.prune.rows import RowOutputs
+
+        if self._by_row:
+            return RowOutputs() if found is None else None
+        if self.damping != AUTO:
+            return None
+        return found.next() if isinstance(found, Trial) else Trial(self._optimised)
+
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
         from compress_core.passes.prune import selection
+        from compress_core.passes.prune.rows import RowOutputs
 
+        if isinstance(found, RowOutputs):
+            return found.settle(self.sparsity or 0.0)
+        if isinstance(found, Trial):
+            return found.best()
         if self._by_output and targets[0].has_gram:
-            return self._optimised()
+            return self._optimised(DAMPING if self.damping is None else float(self.damping))
         scoring = self._scoring(targets)
         if isinstance(found, selection.ColumnScores):
             return found.settle(targets, self.sparsity, self.threshold)
@@ -237,7 +279,7 @@ class Prune(Pass):
             return selection.ShareOfRow(scoring, self.sparsity or 0.0)
         return selection.settle(scoring, targets, self.sparsity or 0.0, found)
 
-    def _optimised(self) -> Waiting:
+    def _optimised(self, damping: float) -> Waiting:
         from compress_core.kernels.calibrated.problem import Choice, KeepOfEach, SmallestOfRow
         from compress_core.passes.prune import optimised
 
@@ -245,7 +287,6 @@ class Prune(Pass):
         choice: Choice = SmallestOfRow(partial(share, sparsity))
         if structure.kind == "nofm":
             choice = KeepOfEach(structure.height, structure.width)
-        damping = DAMPING if self.damping is None else self.damping
         return optimised.METHODS[self.method](choice, damping)
 
     def _scoring(self, targets: Sequence[Target]) -> Scoring:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compress_core import registry
@@ -13,6 +14,7 @@ from compress_core.errors import UsageError
 from compress_core.fields import Scalar, option
 from compress_core.fitting import RULES, SEARCHES, Fitting
 from compress_core.limits import Limits
+from compress_core.passes._damping import AUTO, Trial, damping_option
 from compress_core.passes.base import DAMPING, Decided, Pass, Survey, Target, Waiting
 from compress_core.passes.quantize.nearest import Encode
 from compress_core.passes.quantize.room import unfit
@@ -103,13 +105,7 @@ class Quantize(Pass):
         choices=("none", *_BY_OUTPUT),
         default="none",
     )
-    damping: float | None = option(
-        "share of its mean that is added to the diagonal of a Gram matrix",
-        float,
-        minimum=0.001,
-        maximum=10,
-        otherwise=f"{DAMPING}",
-    )
+    damping: float | str | None = damping_option()
     inputs: str | None = option(
         "format that servers give to what a layer gets, token by token; weights do not change",
         str,
@@ -221,11 +217,15 @@ class Quantize(Pass):
         return _BY_OUTPUT.get(self.refine, 0)
 
     @property
+    def needs_held_out(self) -> bool:
+        return self.damping == AUTO
+
+    @property
     def without_gram(self) -> str:
         return f"refine {self.refine} is rounding to the nearest there"
 
     def group(self, info: TensorInfo) -> str | None:
-        return info.name if self._scheme(info.dtype).surveys else None
+        return info.name if self._scheme(info.dtype).surveys or self.damping == AUTO else None
 
     def row_multiple(self, info: TensorInfo) -> int:
         return self._scheme(info.dtype).row_multiple(info.matrix[1])
@@ -236,19 +236,27 @@ class Quantize(Pass):
 
     def survey(self, targets: Sequence[Target], found: Survey | None) -> Survey | None:
         scheme = targets[0].form.scheme
-        if scheme is None or not scheme.surveys:
+        if scheme is None:
             return None
-        if isinstance(found, TensorFit):
+        if isinstance(found, Trial):
             return found.next()
-        return TensorFit(scheme, self._fitting(targets[0]), 0, {}) if found is None else None
+        if scheme.surveys and found is None:
+            return TensorFit(scheme, self._fitting(targets[0]), 0, {})
+        after = found.next() if isinstance(found, TensorFit) else None
+        if after is None and self.damping == AUTO and self._by_gram(targets):
+            return Trial(partial(self._refined, scheme, self._fitting(targets[0]), found))
+        return after
 
     def settle(self, targets: Sequence[Target], found: Survey | None) -> Decided:
-        known = found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
         first = targets[0]
+        if isinstance(found, Trial):
+            return found.best()
         if self._by_gram(targets) and first.form.scheme is not None:
-            return self._refined(first.form.scheme, self._fitting(first), known)
+            damping = DAMPING if self.damping is None else float(self.damping)
+            return self._refined(first.form.scheme, self._fitting(first), found, damping)
         return Encode(
-            {one.info.name: (one.form.scheme, self._fitting(one)) for one in targets}, known
+            {one.info.name: (one.form.scheme, self._fitting(one)) for one in targets},
+            _concluded(found),
         )
 
     def _by_gram(self, targets: Sequence[Target]) -> bool:
@@ -267,14 +275,20 @@ class Quantize(Pass):
             )
         return True
 
-    def _refined(self, scheme: Scheme, fitting: Fitting, known: Parameters | None) -> Waiting:
+    def _refined(
+        self, scheme: Scheme, fitting: Fitting, found: Survey | None, damping: float
+    ) -> Waiting:
         from compress_core.passes.quantize import refined
 
-        damping = DAMPING if self.damping is None else self.damping
-        return refined.WAYS[self.refine](scheme, fitting, known, damping)
+        return refined.WAYS[self.refine](scheme, fitting, _concluded(found), damping)
 
     def _fitting(self, target: Target) -> Fitting:
         return Fitting(self._rule, self.scale_search, target.limits.negative_scale)
+
+
+def _concluded(found: Survey | None) -> Parameters | None:
+    """What surveys found over the whole tensor; ``None``: nothing was looked for."""
+    return found.conclude() if isinstance(found, TensorFit | TensorSearch) else None
 
 
 def _scales_for(limits: Limits, usual: Scheme, dtype: DType) -> str | None:

@@ -152,7 +152,8 @@ def test_damping_matters(source: Path, gram: Path) -> None:
     ("config", "where"),
     [
         ({"method": "admm", "threshold": 0.1}, "threshold"),
-        ({"method": "l1", "sparsity": 0.5, "structure": "row"}, "structure"),
+        ({"method": "l1", "sparsity": 0.5, "structure": "column"}, "structure"),
+        ({"method": "wanda", "sparsity": 0.5, "damping": 0.1}, "damping"),
         ({"method": "l2", "sparsity": 0.5, "structure": "4x4"}, "structure"),
         ({"method": "wanda", "sparsity": 0.5, "scope": "global"}, "scope"),
         ({"method": "dynamic", "sparsity": 0.5, "scope": "tensor"}, "scope"),
