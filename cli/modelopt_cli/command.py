@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from compress_core.errors import UsageError
+from modelopt_cli import collecting
 from modelopt_cli.project import Said, key_of, project_of
 
 TALK = "Talk"
@@ -93,6 +94,10 @@ class Command(click.Command):
         super().__init__(*positional, **details)
         self.add_help_option = False  # ours writes like everything else
         self.params += [*_talk(), help_option()]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        collecting.resume()  # its modules are there now, and it may work for hours
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
+from modelopt_cli import collecting
+
 # what takes time is imported inside `run`, where an interrupt is expected; `typing` takes time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ class Terminated(BaseException):
 
 def main() -> None:
     """The command ``modelopt``."""
-    sys.exit(run(sys.argv[1:]))
+    collecting.pause()
+    code = run(sys.argv[1:])
+    collecting.end()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
