@@ -64,6 +64,7 @@ class Moments:
     :ivar max_abs: the largest |W−Ŵ|.
     :ivar zeros: elements that are zero afterwards.
     :ivar outputs: sample of inputs → the same sums over what the layer gives.
+    :ivar clipped: values cut off at the ends of their range; ``None``: nothing had one.
     """
 
     error_squares: tuple[float, ...]
@@ -71,6 +72,7 @@ class Moments:
     max_abs: float
     zeros: int
     outputs: Mapping[str, OutputSquares] = field(default_factory=dict)
+    clipped: int | None = None
 
 
 class ErrorStats:
@@ -80,7 +82,7 @@ class ErrorStats:
     cannot change them.
     """
 
-    __slots__ = ("_errors", "_outputs", "_references", "elements", "max_abs", "zeros")
+    __slots__ = ("_errors", "_outputs", "_references", "clipped", "elements", "max_abs", "zeros")
 
     def __init__(self) -> None:
         self._errors: list[float] = []
@@ -88,6 +90,7 @@ class ErrorStats:
         self._outputs: dict[str, OutputSquares] = {}
         self.max_abs = 0.0
         self.zeros = 0
+        self.clipped: int | None = None
         self.elements = 0
 
     def update(self, moments: Moments, elements: int) -> None:
@@ -97,6 +100,8 @@ class ErrorStats:
         self.max_abs = max(self.max_abs, moments.max_abs)
         self.zeros += moments.zeros
         self.elements += elements
+        if moments.clipped is not None:
+            self.clipped = (self.clipped or 0) + moments.clipped
         for sample, squares in moments.outputs.items():
             self._outputs[sample] = self._outputs.get(sample, OutputSquares()).joined(squares)
 
@@ -177,6 +182,7 @@ def observe(tile: Tile) -> Moments:
         tuple(grain.reference_square for grain in grains),
         max((0.0, *(grain.max_abs for grain in grains))),
         sum(grain.zeros for grain in grains),
+        clipped=tile.clipped,
     )
 
 

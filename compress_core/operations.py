@@ -320,6 +320,7 @@ def _tensor(plan: Plan, one: TensorPlan, stats: ErrorStats | None) -> TensorRepo
         reference_square=None if stats is None else stats.reference_square,
         quantized=one.form.scheme is not None,
         outputs=None if stats is None else stats.outputs,
+        clipped=None if stats is None else stats.clipped,
     )
 
 

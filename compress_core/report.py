@@ -141,6 +141,9 @@ class TensorReport:
     :ivar reference_square: ΣW² of the original, its weight in a total; infinite where that holds
         NaN or infinity, ``None`` where ``zeros`` is.
     :ivar quantized: whether it has codes of a number format: one that was only pruned has not.
+    :ivar clipped: values that became codes and lie more than half a step beyond the numbers of
+        their group; ``None`` where nothing became codes of three numbers or more, and in a plan
+        from headers.
     """
 
     name: str
@@ -158,6 +161,7 @@ class TensorReport:
     reference_square: float | None = None
     quantized: bool = False
     outputs: OutputErrors | None = None
+    clipped: int | None = None
 
     @property
     def elements(self) -> int:
@@ -179,6 +183,7 @@ class TensorReport:
             **_figures(self.measured),
             **_outputs_json(self.outputs),
             "zeros": self.zeros,
+            "clipped": self.clipped,
             "kept_because": self.kept_because,
             "tied_to": self.tied_to,
         }
@@ -242,6 +247,7 @@ class QuantizedTotals:
     :ivar tensors: how many, each once under however many names.
     :ivar bytes_out: bytes of all their stored parts: codes, scales, zero points, places of zeros.
     :ivar measured: the error over all their elements; ``None`` in a plan from headers.
+    :ivar clipped: those of their elements that were cut off, where that is known.
     """
 
     tensors: int
@@ -249,12 +255,14 @@ class QuantizedTotals:
     bytes_out: int
     exactness: Exactness = "exact"
     measured: ErrorResult | None = None
+    clipped: int | None = None
 
     @classmethod
     def among(cls, tensors: Iterable[TensorReport]) -> QuantizedTotals:
         """The sums over those of ``tensors`` that are quantized."""
         own = [one for one in tensors if one.quantized and one.tied_to is None]
         errors = [one.measured for one in own if one.measured is not None]
+        clipped = [one.clipped for one in own if one.clipped is not None]
         exact = all(one.exactness == "exact" for one in own)
         return cls(
             tensors=len(own),
@@ -262,6 +270,7 @@ class QuantizedTotals:
             bytes_out=sum(one.bytes_out for one in own),
             exactness="exact" if exact else "at most",
             measured=pooled(errors) if errors else None,
+            clipped=sum(clipped) if clipped else None,
         )
 
     @property
@@ -289,6 +298,7 @@ class QuantizedTotals:
             "bytes_out_is": self.exactness,
             "bits_per_weight": self.bits_per_weight,
             **_figures(self.measured),
+            "clipped": self.clipped,
             "gap_db": self.gap_db,
         }
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.dtypes import DType
-from compress_core.kernels import casting, floats, masks
+from compress_core.kernels import casting, clipping, floats, masks
 from compress_core.tensors import TensorInfo
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ class Tile:
     :ivar mask: where elements are pruned, (rows, columns); ``None`` = nowhere. Set by :meth:`prune`
         alone.
     :ivar codes: the quantized elements; a masked element's code is the scheme's zero code.
+    :ivar aimed: the values that codes were chosen for, and their dtype; ``None``: the codes came
+        with the file.
     """
 
     __slots__ = (
-        *("_moved", "_plain", "_values", "codes", "dtype", "grain", "info", "mask", "raw", "start"),
-        "stop",
+        *("_moved", "_plain", "_values", "aimed", "codes", "dtype", "grain", "info", "mask", "raw"),
+        *("start", "stop"),
     )
 
     def __init__(self, info: TensorInfo, start: int, raw: NDArray[Any], grain: int) -> None:
@@ -59,6 +61,7 @@ class Tile:
         self.dtype = info.dtype
         self.mask: NDArray[np.bool_] | None = None
         self.codes: Quantized | None = None
+        self.aimed: tuple[NDArray[Any], str] | None = None
         self._plain = raw
         self._moved: NDArray[np.float32] | None = None
         self._values: NDArray[np.float32] | None = None
@@ -125,8 +128,14 @@ class Tile:
         if self.codes is not None:
             self.quantize(self.codes)
 
-    def quantize(self, codes: Quantized) -> None:
-        """Replace the values by codes; masked elements get the zero code."""
+    def quantize(self, codes: Quantized, *, kept: bool = False) -> None:
+        """Replace the values by codes; masked elements get the zero code.
+
+        :param kept: the codes came with the file.
+        """
+        if self.codes is None and not kept:
+            plain = self.plain
+            self.aimed = (self.values, "F32") if plain is None else (plain, self.dtype.code)
         if self.mask is not None:
             zero = codes.scheme.zero_codes(codes.parameters, self.raw.shape[1])
             codes = Quantized(
@@ -134,6 +143,20 @@ class Tile:
             )
         self.codes = codes
         self._values = None
+
+    @property
+    def clipped(self) -> int | None:
+        """How many values the numbers of their groups do not reach, by more than half a step.
+
+        ``None`` where no values became codes, or there are but two numbers.
+        """
+        if self.codes is None or self.aimed is None:
+            return None
+        scheme = self.codes.scheme
+        ends = scheme.ends(self.codes.parameters)
+        if ends is None:
+            return None
+        return clipping.beyond(*self.aimed, scheme.width(self.raw.shape[1]), ends, self.mask)
 
     def stored(self) -> NDArray[Any]:
         """What a reader will get: values rounded once to ``dtype``."""

@@ -334,7 +334,7 @@ class Run:
         if keeps_codes(cut.plan):
             codes = self.plan.source.codes(info.name, cut.start, cut.stop)
             check_codes(self.plan.layout, info, codes)
-            tile.quantize(codes)
+            tile.quantize(codes, kept=True)
         return tile
 
     def _apply(self, step: int, tile: Tile) -> None:

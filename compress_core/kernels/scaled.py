@@ -46,6 +46,19 @@ def numbers_of(codes: NDArray[np.uint8], number: Number) -> NDArray[np.float32]:
     return floats.widen(codes, number)
 
 
+def reach(bits: int, number: Number) -> tuple[np.float32, np.float32]:
+    """Half a step beyond the smallest and the largest number of a format."""
+    every = numbers_of(_codes(bits, number), number)
+    table = np.unique(every[np.isfinite(every)])
+    low, high = table[:2], table[-2:]
+    half = np.float32(0.5)
+    return low[0] - half * (low[1] - low[0]), high[1] + half * (high[1] - high[0])
+
+
+def _codes(bits: int, number: Number) -> NDArray[np.uint8]:
+    return np.arange(3 if number == "ternary" else 1 << bits, dtype=np.uint8)
+
+
 @twin
 def scaled_codes(
     values: NDArray[np.float32],

@@ -136,6 +136,14 @@ class Scaled(Scheme):
         width = self.width(codes.shape[1])
         return scaled_values(codes, width, self.unit(parameters), self.number)
 
+    def ends(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        from compress_core.kernels.clipping import in_order
+        from compress_core.kernels.scaled import reach
+
+        low, high = reach(self.bits, self.number)
+        unit = self.unit(parameters)
+        return in_order(low * unit, high * unit)
+
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np
 

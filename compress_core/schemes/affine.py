@@ -202,6 +202,14 @@ class Affine(Scheme):
         scale, bias = parameters["scale"][:, :, None], parameters["bias"][:, :, None]
         return ungrouped(line_values(grouped(codes, self.width(columns)), scale, bias), columns)
 
+    def ends(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        import numpy as np
+
+        from compress_core.kernels.clipping import in_order
+
+        scale, bias = parameters["scale"], parameters["bias"]
+        return in_order(np.float32(-0.5) * scale + bias, np.float32(self._top + 0.5) * scale + bias)
+
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np
 

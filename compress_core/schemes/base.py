@@ -312,6 +312,16 @@ class Scheme(ABC):
             numbers.
         """
 
+    def ends(
+        self, parameters: Parameters
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Half a step beyond the smallest and the largest number of each group, (rows, groups).
+
+        What lies further out is cut off, and not rounded. ``None``: there are two numbers for
+        the two sides of a group, which has no ends.
+        """
+        return None
+
     @abstractmethod
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         """The code that a masked element gets, broadcastable to (rows, columns)."""

@@ -292,6 +292,16 @@ class Integer(Scheme):
             mean=parameters.get("mean"),
         )
 
+    def ends(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        import numpy as np
+
+        from compress_core.kernels.clipping import in_order
+
+        scale, top = parameters["scale"], np.float32(2**self.bits - 0.5)
+        zero = np.asarray(self._half if self.symmetric else parameters["zero_point"], np.float32)
+        mean = parameters.get("mean", np.float32(0))
+        return in_order((np.float32(-0.5) - zero) * scale + mean, (top - zero) * scale + mean)
+
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np
 

@@ -89,6 +89,7 @@ def test_without_a_ratio_there_is_no_gap(measured: ErrorResult | None) -> None:
         "error": None,
         "sqnr_db": None,
         "max_abs": None,
+        "clipped": None,
         "gap_db": None,
     }
 

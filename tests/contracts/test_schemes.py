@@ -19,6 +19,7 @@ from compress_core.dtypes import DTYPES
 from compress_core.errors import FormatError, UnsupportedError, UsageError
 from compress_core.fitting import FORMULA, SEARCHES, Fitting
 from compress_core.kernels import differences, floats
+from compress_core.kernels.groups import spread
 from compress_core.limits import Limits
 from compress_core.schemes.base import Parameters, Scheme
 from compress_core.tensors import Form, TensorInfo
@@ -227,6 +228,32 @@ def test_one_pass_gives_what_single_steps_give(name: str, kind: str, code: str) 
         decoded = floats.narrow(scheme.decode(codes, parameters), code)
         wanted = differences.grains(raw, decoded, (code, code), 3)
         assert scheme.rounding_errors(raw, code, codes, parameters, code, 3) == wanted, scheme
+
+
+@each_scheme
+@pytest.mark.parametrize("kind", ["normal", "one sign", "outlier"])
+def test_the_ends_are_half_a_step_beyond_the_numbers_of_a_group(name: str, kind: str) -> None:
+    fittings = _fittings(name)
+    for index, drawn in enumerate(SENSIBLE[name]):
+        scheme = SCHEMES[name](**drawn)
+        values = _values(kind, SHAPES[index % len(SHAPES)])
+        parameters = _fitted(scheme, values, fitting=fittings[index % len(fittings)])
+        ends = scheme.ends(parameters)
+        if ends is None:
+            assert scheme.bits == 1
+            continue
+        grid = np.sort(np.stack(_grid(scheme, parameters, values.shape)).astype(np.float64), axis=0)
+        columns = values.shape[1]
+        for end, at, near in ((ends[0], 0, 1), (ends[1], -1, -2)):
+            assert len(end) in (1, len(values))
+            each = spread(end, scheme.width(columns), columns)
+            outer = grid[at] + (grid[at] - grid[near]) / 2
+            np.testing.assert_allclose(
+                np.broadcast_to(each, values.shape),
+                outer,
+                rtol=1e-4,
+                atol=1e-6 * np.abs(outer).max(),
+            )
 
 
 @each_scheme

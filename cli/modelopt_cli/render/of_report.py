@@ -11,7 +11,7 @@ from compress_core.sizes import human
 from modelopt_cli.render.base import Row, Sheet
 from modelopt_cli.render.folding import Group, folded, unfolded
 from modelopt_cli.render.lines import ERRORS, OUTPUTS, SIZES, ZEROS, Columns, Line
-from modelopt_cli.render.numbers import decibels, percent
+from modelopt_cli.render.numbers import decibels, percent, share
 
 if TYPE_CHECKING:
     from compress_core.gates import Check
@@ -97,6 +97,8 @@ class ReportResult:
                 )
             if not self._prunes and self.report.totals.zeros is not None:
                 yield self._zeros()
+            if self.report.quantized.clipped:
+                yield self._clipped(self.report.quantized.clipped)
         if self._saves_nothing:
             yield self._disappointment()
         yield self._destination()
@@ -122,6 +124,10 @@ class ReportResult:
     def _zeros(self) -> str:
         totals = self.report.totals
         return f"Zeros: {percent(totals.zeros, totals.float_elements)} % of all elements."
+
+    def _clipped(self, count: int) -> str:
+        part = share(count, self.report.quantized.elements)
+        return f"Clipped: {part} % of the quantized elements lie beyond the numbers of their group."
 
     @property
     def _saves_nothing(self) -> bool:
