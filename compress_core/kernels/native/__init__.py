@@ -10,7 +10,7 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-INTERFACE = 7
+INTERFACE = 8
 """Raised with every new or changed function in C, so that no older library is called."""
 
 _NAMES = ("libmodelopt_kernels.so", "libmodelopt_kernels.dylib", "modelopt_kernels.dll")
