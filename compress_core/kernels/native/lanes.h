@@ -28,16 +28,20 @@ INLINE float *room_for(ptrdiff_t width, block_t *block) {
     return room;
 }
 
-/* Values of up to LANES groups, and in units of the largest of each. */
+/* Values of up to LANES groups, and the largest magnitude of each; 1 where all are 0. */
 INLINE void load(const matrix_t *from, ptrdiff_t first, ptrdiff_t count, block_t *block,
                  float *largest) {
+    const float *values = from->values + first * from->across;
     float high[LANES], low[LANES];
     for (int j = 0; j < LANES; j++) high[j] = -INFINITY, low[j] = INFINITY;
+    if (count < LANES) memset(block->values, 0, (size_t)block->width * LANES * sizeof(float));
     for (ptrdiff_t i = 0; i < block->width; i++) {
         float *own = block->values + i * LANES;
-        for (ptrdiff_t j = 0; j < LANES; j++) own[j] = 0.0f;
-        const float *values = from->values + i * from->along + first * from->across;
-        for (ptrdiff_t j = 0; j < count; j++) own[j] = values[j * from->across];
+        const float *next = values + i * from->along;
+        if (count == LANES)
+            for (int j = 0; j < LANES; j++) own[j] = next[j * from->across];
+        else
+            for (ptrdiff_t j = 0; j < count; j++) own[j] = next[j * from->across];
         for (int j = 0; j < LANES; j++) {
             high[j] = own[j] > high[j] ? own[j] : high[j];
             low[j] = own[j] < low[j] ? own[j] : low[j];
@@ -47,6 +51,10 @@ INLINE void load(const matrix_t *from, ptrdiff_t first, ptrdiff_t count, block_t
         const float extreme = high[j] > -low[j] ? high[j] : -low[j];
         largest[j] = extreme == 0.0f ? 1.0f : extreme;
     }
+}
+
+/* The values in units of the largest of each group. */
+INLINE void divide(block_t *block, const float *largest) {
     for (ptrdiff_t i = 0; i < block->width; i++)
         for (int j = 0; j < LANES; j++)
             block->units[i * LANES + j] = block->values[i * LANES + j] / largest[j];

@@ -411,6 +411,7 @@ KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t along, ptrdif
         int wins[LANES];
         found_t found;
         load(&from, first, here, &block, largest);
+        divide(&block, largest);
         load_some(scale, first, here, own);
         all_of(shares[0] / half, step);
         nothing_found(step, &grid, &found);
@@ -443,7 +444,7 @@ KERNEL int modelopt_tallied_scale(const float *values, ptrdiff_t along, ptrdiff_
         int wins[LANES];
         load(&from, first, here, &block, largest);
         load_some(scale, first, here, own);
-        best_step(&block, &ladder, negative, step);
+        best_step(&block, largest, &ladder, negative, step);
         settle(&block, largest, step, &grid, dtype, TURNS_OF_TALLIES, own, &grid, wins);
         memcpy(scale + first, own, (size_t)here * sizeof(float));
     }
@@ -467,6 +468,7 @@ KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t along, ptrdi
         grid_t grid, given;
         found_t found;
         load(&from, first, here, &block, largest);
+        divide(&block, largest);
         load_some(scale, first, here, own);
         load_some(zero, first, here, begin);
         grid_at(begin, top, &given);

@@ -15,7 +15,7 @@ KERNEL int modelopt_steps(const float *values, ptrdiff_t along, ptrdiff_t across
         const ptrdiff_t here = groups - first < LANES ? groups - first : LANES;
         float largest[LANES], found[LANES];
         load(&from, first, here, &block, largest);
-        best_step(&block, &ladder, negative, found);
+        best_step(&block, largest, &ladder, negative, found);
         for (ptrdiff_t j = 0; j < here; j++) step[first + j] = found[j] * largest[j];
     }
     free(room);

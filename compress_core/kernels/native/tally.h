@@ -22,13 +22,13 @@ typedef struct {
 } tally_t;
 
 /* Each value counts in the row of its magnitude; those that round to 0 in rows that nobody reads. */
-INLINE void count_values(const block_t *block, tally_t *tally) {
+INLINE void count_values(const block_t *block, const float *largest, tally_t *tally) {
     memset(tally->many, 0, sizeof tally->many);
     for (ptrdiff_t i = 0; i < block->width; i++) {
-        const float *units = block->units + i * LANES;
+        const float *values = block->values + i * LANES;
         int32_t places[LANES];
         for (int j = 0; j < LANES; j++) {
-            const float parts = round_small(units[j] * (float)PARTS);
+            const float parts = round_small(values[j] / largest[j] * (float)PARTS);
             const float magnitude = fabsf(parts) <= (float)PARTS ? fabsf(parts) : 0.0f;
             places[j] = ((int32_t)magnitude + (parts < 0.0f ? ROWS : 0)) * LANES + j;
         }
@@ -101,10 +101,11 @@ INLINE void try_rows(const tally_t *tally, const ladder_t *ladder, const int32_t
 }
 
 /* The step that takes most off the energy of each group, in units of its largest value. */
-INLINE void best_step(const block_t *block, const ladder_t *ladder, int negative, float *step) {
+INLINE void best_step(const block_t *block, const float *largest, const ladder_t *ladder,
+                      int negative, float *step) {
     tally_t tally;
     float most[LANES];
-    count_values(block, &tally);
+    count_values(block, largest, &tally);
     sum_inwards(&tally);
     for (int j = 0; j < LANES; j++) most[j] = -1.0f, step[j] = 0.0f;
     for (ptrdiff_t k = 0; k < ladder->steps; k++) {
