@@ -33,6 +33,7 @@ from compress_core.kernels.bits import pack, unpack
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
+from compress_core.schemes.mxfp4 import Mxfp4
 from compress_core.schemes.nf4 import Nf4
 from compress_core.schemes.nvfp4 import Nvfp4
 from modelopt_cli.allocator import keep_freed_memory
@@ -149,6 +150,8 @@ def jobs() -> list[Job]:
         Job("int4 g128 asym, search", quantized(asymmetric, SEARCH), 1 / 16),
         Job("nf4 g64, search", quantized(Nf4(4, 64), SEARCH), 1 / 16),
         Job("fp8 channel, search", quantized(Fp8(8, "channel"), SEARCH), 1 / 16),
+        Job("nvfp4 g16, search", quantized(Nvfp4(4, 16), SEARCH), 1 / 16),
+        Job("mxfp4 g32, search", quantized(Mxfp4(4, 32), SEARCH), 1 / 16),
         Job("restore int4 g128", restored(int4)),
         Job("restore nf4 g64", restored(Nf4(4, 64))),
         Job("restore fp8 channel", restored(Fp8(8, "channel"))),

@@ -105,7 +105,7 @@ def scaled_errors(
 ) -> NDArray[np.float64]:
     """Squared error of each group with this unit, over the kept elements: (rows, groups).
 
-    With a unit of 0 all values become 0.
+    Units are finite. With a unit of 0 all values become 0.
     """
     divisor = np.where(unit == 0, np.float32(np.inf), unit)
     decoded = scaled_values(scaled_codes(values, width, divisor, number), width, unit, number)

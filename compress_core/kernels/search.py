@@ -3,8 +3,10 @@
 With codes fixed, the best scale is known: value = code · s has the least error at
 s = <w, code> / <code, code>, and takes <w, code>² / <code, code> off the energy of the group. So
 scales are compared by what their codes take off, which is smoother than the error of the scale
-itself and needs fewer of them: first some factors of the largest value, then a few beside the best
-of them, then least squares and rounding in turns with the scale as it is stored.
+itself and needs fewer of them. Those of wide symmetric codes come from a tally of the values
+(:mod:`compress_core.kernels.steps`), others from trials: first some factors of the largest value,
+then a few beside the best of them. Least squares and rounding follow, in turns, with the scale as
+it is stored.
 
 Arrays are (width, groups) here: sums over the first axis are additions of long rows, and their
 order is that of :mod:`compress_core.kernels.sums`, so that neighbours of a group do not matter.
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.kernels.scales import nearest_scale
+from compress_core.kernels.steps import best_step, in_units, integer_ladder
 from compress_core.kernels.sums import column_sum
 from compress_core.kernels.twins import twin
 
@@ -29,7 +32,13 @@ CHUNK = 1 << 16
 """Elements that are searched at once: what a processor's second cache holds a few times."""
 
 _TURNS = 3
-"""Turns of least squares; a fourth changes hardly any code."""
+"""Turns of least squares after trials; a fourth changes hardly any code."""
+
+_TURNS_OF_TALLIES = 1
+"""After a tally, which has fitted its step already."""
+
+TALLIED_BITS = 5
+"""Codes of so many bits, or fewer, are wider than the parts of a tally."""
 
 
 @dataclass(frozen=True)
@@ -124,19 +133,19 @@ def beside(units: Floats, found: Found, gap: np.float32) -> Found:
 
 
 def polished(
-    values: Floats, scale: Floats, grid: Grid, dtype: str
+    values: Floats, scale: Floats, grid: Grid, dtype: str, turns: int = _TURNS
 ) -> tuple[Floats, NDArray[np.float64]]:
     """The best of ``scale`` and of what least squares make of it, as stored; and its squared error.
 
-    :param scale: (groups,) numbers that ``dtype`` holds.
+    :param scale: (groups,) numbers that ``dtype`` holds; ``turns``: of least squares.
     """
     best, least = scale, np.full(scale.shape, np.inf)
-    for turn in range(_TURNS + 1):
+    for turn in range(turns + 1):
         codes = _codes(values, scale, grid)
         error = _error(values, codes, scale)
         wins = error < least
         best, least = np.where(wins, scale, best), np.where(wins, error, least)
-        if turn < _TURNS:
+        if turn < turns:
             scale = _least_squares(values, codes, scale, dtype)
     return best, least
 
@@ -177,32 +186,26 @@ def symmetric_scale(
         values where these are larger.
     """
     values = np.ascontiguousarray(values)
-    units, largest = _units(values)
+    units, largest = in_units(values)
     half = np.float32(1 << (bits - 1))
     ones = np.ones_like(largest)
     grid = Grid(-half * ones, (half - 1) * ones)
-    shares = factors(bits)
-    signs = (1, -1) if negative else (1,)
-    steps = (np.float32(sign) * share / half * ones for share in shares for sign in signs)
-    found = beside(units, best_of(units, ((step, grid) for step in steps)), gap_of(shares))
-    return _settled(values, scale, grid, found, largest, dtype)
-
-
-def _settled(
-    values: Floats, scale: Floats, grid: Grid, found: Found, largest: Floats, dtype: str
-) -> Floats:
-    """The scale that was found, or ``scale`` where that is no worse."""
+    if bits <= TALLIED_BITS:
+        step, turns = best_step(units, integer_ladder(bits), negative=negative), _TURNS_OF_TALLIES
+    else:
+        step, turns = _tried(units, grid, bits, negative=negative), _TURNS
     with np.errstate(over="ignore"):
-        started = nearest_scale(found.step * largest, dtype)
-    better, least = polished(values, started, grid, dtype)
+        started = nearest_scale(step * largest, dtype)
+    better, least = polished(values, started, grid, dtype, turns)
     return np.where(least < error_of(values, scale, grid), better, scale)
 
 
-def _units(values: Floats) -> tuple[Floats, Floats]:
-    """Values in units of the largest of their group, and that; 1 where all are 0."""
-    extreme = np.maximum(values.max(axis=0), -values.min(axis=0))
-    largest: Floats = np.where(extreme == 0, np.float32(1), extreme)
-    return np.divide(values, largest, dtype=np.float32), largest
+def _tried(units: Floats, grid: Grid, bits: int, *, negative: bool) -> Floats:
+    """The best step of symmetric codes, in units of the largest value."""
+    shares, half, ones = factors(bits), grid.low * -1, np.ones_like(grid.low)
+    signs = (1, -1) if negative else (1,)
+    steps = (np.float32(sign) * share / half * ones for share in shares for sign in signs)
+    return beside(units, best_of(units, ((step, grid) for step in steps)), gap_of(shares)).step
 
 
 @twin
@@ -214,7 +217,7 @@ def asymmetric_scale(
     A narrower range may lose at both ends, at the upper or at the lower one.
     """
     values = np.ascontiguousarray(values)
-    units, largest = _units(values)
+    units, largest = in_units(values)
     top = np.float32(2**bits - 1)
     reach: Floats = (np.maximum(units.max(axis=0), 0) - np.minimum(units.min(axis=0), 0)) / top
     reach = np.where(reach == 0, np.float32(1), reach)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from compress_core.errors import FormatError
+from compress_core.fitting import Fitting
 from compress_core.schemes._scaled import Scaled
+from compress_core.schemes.base import Parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,9 +19,6 @@ if TYPE_CHECKING:
     from compress_core.kernels.scaled import Number
 
 GROUP = 64
-
-WIDEST, NARROWEST, TRIALS = 1.1, 0.7, 17
-"""The factors of a scale that a search tries."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,26 @@ class NormalFloat(Scaled):
         if self.bits != 4:
             raise FormatError(f"not settings of NF4 codes: {self!r}")
 
-    @staticmethod
-    def shares() -> NDArray[np.float32]:
-        """Factors of a scale, for a search."""
+    @abstractmethod
+    def stored(self, scale: NDArray[np.float32], found: Parameters) -> Parameters:
+        """What stands for scales (rows, groups) as near as they can be stored."""
+
+    def may_be_negative(self, fitting: Fitting) -> bool:
+        """Whether scales may be below zero."""
+        return fitting.negative_scale
+
+    def tried(
+        self, values: NDArray[np.float32], found: Parameters, fitting: Fitting
+    ) -> Iterator[Parameters]:
+        """The scale that a tally finds (:mod:`compress_core.kernels.steps`)."""
         import numpy as np
 
-        return np.linspace(WIDEST, NARROWEST, TRIALS, dtype=np.float32)
+        from compress_core.kernels.search import chunks
+        from compress_core.kernels.steps import nf4_step
+
+        flat, negative = values.reshape(-1, values.shape[2]), self.may_be_negative(fitting)
+        pieces = [nf4_step(flat[part].T, negative=negative) for part in chunks(*flat.shape)]
+        yield self.stored(np.concatenate(pieces).reshape(values.shape[:2]), found)
 
     @property
     def number(self) -> Number:

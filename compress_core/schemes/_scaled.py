@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -71,6 +71,12 @@ class Scaled(Scheme):
         """
         return unit, False
 
+    def tried(
+        self, values: NDArray[np.float32], found: Parameters, fitting: Fitting
+    ) -> Iterator[Parameters]:
+        """What a search compares with ``found`` in groups (rows, groups, width): :meth:`trials`."""
+        return self.trials(found, fitting)
+
     def search(
         self,
         values: NDArray[np.float32],
@@ -84,7 +90,7 @@ class Scaled(Scheme):
 
         if self.group_size == "tensor" or not len(values):
             return super().search(values, kept, found, fitting)
-        tried = [found, *(found | changed for changed in self.trials(found, fitting))]
+        tried = [found, *(found | changed for changed in self.tried(values, found, fitting))]
         flat, width = values.reshape(len(values), -1), values.shape[2]
         stays = None if kept is None else kept.reshape(flat.shape)
         units = np.stack([self.unit(one) for one in tried])

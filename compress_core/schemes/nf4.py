@@ -64,16 +64,20 @@ class Nf4(NormalFloat):
         return Rounding(self.number, 1, self.scale_dtype, of_zero=1)
 
     def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+        """Of a group that is the whole tensor."""
         import numpy as np
 
-        from compress_core.kernels.scales import nearest_scale
-
         signs = (1, -1) if fitting.negative_scale else (1,)
-        for share in self.shares():
+        for share in np.linspace(1.1, 0.7, 17, dtype=np.float32):
             for sign in signs:
                 with np.errstate(over="ignore"):
                     scale = found["scale"] * (share * np.float32(sign))
-                yield {"scale": nearest_scale(scale, self.scale_dtype)}
+                yield self.stored(scale, found)
+
+    def stored(self, scale: NDArray[np.float32], found: Parameters) -> Parameters:
+        from compress_core.kernels.scales import nearest_scale
+
+        return {"scale": nearest_scale(scale, self.scale_dtype)}
 
     def divisors(
         self, values: NDArray[np.float32], unit: NDArray[np.float32], fitting: Fitting

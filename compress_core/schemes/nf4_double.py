@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -147,17 +147,18 @@ class Nf4Double(NormalFloat):
             distances = dynamic_values(parameters["scale"]) * parameters["nested_absmax"]
             return np.asarray(distances + parameters["nested_offset"])
 
-    def trials(self, found: Parameters, fitting: Fitting) -> Iterator[Parameters]:
+    def may_be_negative(self, fitting: Fitting) -> bool:
+        return False
+
+    def stored(self, scale: NDArray[np.float32], found: Parameters) -> Parameters:
         import numpy as np
 
-        scales = self._scales(found)
-        for share in self.shares():
-            with np.errstate(over="ignore"):
-                distances = scales * share - found["nested_offset"]
-            codes = self._codes(distances, found["nested_absmax"], fitting)
-            stored = self._scales(found | {"scale": codes})
-            usable = (stored > 0) & np.isfinite(stored)
-            yield {"scale": np.where(usable, codes, found["scale"])}
+        with np.errstate(over="ignore"):
+            distances = scale - found["nested_offset"]
+        codes = self._codes(distances, found["nested_absmax"], Fitting(search="mse"))
+        stored = self._scales(found | {"scale": codes})
+        usable = (stored > 0) & np.isfinite(stored)
+        return {"scale": np.where(usable, codes, found["scale"])}
 
     def unit(self, parameters: Parameters) -> NDArray[np.float32]:
         import numpy as np

@@ -2,13 +2,11 @@
  *
  * Groups are searched LANES at a time, side by side, so that every step is the same for all of them.
  */
-#include <stdlib.h>
+#include "tally.h"
 
-#include "common.h"
-
-#define LANES 16  /* groups side by side */
 #define FOLDS 128 /* running sums of a group: kernels/sums.py */
-#define TURNS 3   /* of least squares */
+#define TURNS 3   /* of least squares, after trials */
+#define TURNS_OF_TALLIES 1
 
 typedef struct {
     float low[LANES], high[LANES];
@@ -18,12 +16,6 @@ typedef struct {
     float gain[LANES], step[LANES];
     grid_t grid;
 } found_t;
-
-/* Room for one block of groups: values and units are (width, LANES). */
-typedef struct {
-    ptrdiff_t width;
-    float *values, *units;
-} block_t;
 
 /* ---- sums in the order of kernels/sums.py ---- */
 
@@ -212,31 +204,40 @@ INLINE void try_beside(const block_t *block, float gap, found_t *found) {
 
 /* ---- least squares with scales as they are stored ---- */
 
-/* Running sums of squared errors and of what least squares need. */
+/* Running sums of squared errors and, where it `fits`, of what least squares need. */
 typedef struct {
     double errors[FOLDS * LANES], products[FOLDS * LANES], energies[FOLDS * LANES];
 } sums_t;
 
+/* What the codes of a scale leave, and give, for each group. */
+typedef struct {
+    double error[LANES], product[LANES], energy[LANES];
+} measured_t;
+
 /* The elements begin … end - 1, added to running sums if there are any. */
 INLINE void add_errors(const block_t *block, const float *scale, const grid_t *grid,
-                       ptrdiff_t begin, ptrdiff_t end, sums_t *sums) {
+                       ptrdiff_t begin, ptrdiff_t end, int fits, sums_t *sums) {
     for (ptrdiff_t i = begin; i < end; i++) {
         const float *values = block->values + i * LANES;
         const ptrdiff_t at = (i - begin) * LANES;
         double *errors = sums->errors + at, *products = sums->products + at;
         double *energies = sums->energies + at;
+        float codes[LANES];
         for (int j = 0; j < LANES; j++) {
-            const float code = code_of(values[j] / scale[j], grid->low[j], grid->high[j]);
-            const float rest = code * scale[j] - values[j];
+            codes[j] = code_of(values[j] / scale[j], grid->low[j], grid->high[j]);
+            const float rest = codes[j] * scale[j] - values[j];
             errors[j] = (begin ? errors[j] : 0.0) + (double)rest * (double)rest;
-            products[j] = (begin ? products[j] : 0.0) + (double)values[j] * (double)code;
-            energies[j] = (begin ? energies[j] : 0.0) + (double)(code * code);
+        }
+        if (!fits) continue;
+        for (int j = 0; j < LANES; j++) {
+            products[j] = (begin ? products[j] : 0.0) + (double)values[j] * (double)codes[j];
+            energies[j] = (begin ? energies[j] : 0.0) + (double)(codes[j] * codes[j]);
         }
     }
 }
 
 /* All elements, where each has a running sum of its own, folded twice at once as in fold_worth. */
-INLINE void fold_errors(const block_t *block, const float *scale, const grid_t *grid,
+INLINE void fold_errors(const block_t *block, const float *scale, const grid_t *grid, int fits,
                         sums_t *sums) {
     const ptrdiff_t quarter = block->width / 4, step = quarter * LANES;
     for (ptrdiff_t i = 0; i < quarter; i++) {
@@ -255,6 +256,7 @@ INLINE void fold_errors(const block_t *block, const float *scale, const grid_t *
             const double c = rests[2 * LANES + j], d = rests[3 * LANES + j];
             sums->errors[i * LANES + j] = (a * a + c * c) + (b * b + d * d);
         }
+        if (!fits) continue;
         for (int j = 0; j < LANES; j++) {
             const double of_a = codes[j], of_b = codes[LANES + j];
             const double of_c = codes[2 * LANES + j], of_d = codes[3 * LANES + j];
@@ -270,101 +272,84 @@ INLINE void fold_errors(const block_t *block, const float *scale, const grid_t *
     }
 }
 
-/* Squared error with these scales, and the sums that least squares need. */
-INLINE void measure(const block_t *block, const float *scale, const grid_t *grid, double *error,
-                    double *product, double *energy) {
+INLINE void fold_to(double *sums, ptrdiff_t begun, ptrdiff_t folds, double *to) {
+    for (ptrdiff_t i = begun * LANES; i < folds * LANES; i++) sums[i] = 0.0;
+    fold_doubles(sums, folds);
+    for (int j = 0; j < LANES; j++) to[j] = sums[j];
+}
+
+/* Squared error with these scales, and, where it `fits`, the sums that least squares need. */
+INLINE void measure(const block_t *block, const float *scale, const grid_t *grid, int fits,
+                    measured_t *found) {
     sums_t sums;
     const ptrdiff_t width = block->width;
-    ptrdiff_t folds = folds_of(width);
+    ptrdiff_t folds = folds_of(width), begun = width < folds ? width : folds;
     if (folds_at_once(block)) {
-        fold_errors(block, scale, grid, &sums);
-        folds /= 4;
+        fold_errors(block, scale, grid, fits, &sums);
+        begun = folds /= 4;
     } else {
         for (ptrdiff_t begin = 0; begin < width; begin += folds) {
             const ptrdiff_t end = begin + folds < width ? begin + folds : width;
-            add_errors(block, scale, grid, begin, end, &sums);
+            add_errors(block, scale, grid, begin, end, fits, &sums);
         }
-        for (ptrdiff_t i = width * LANES; i < folds * LANES; i++)
-            sums.errors[i] = sums.products[i] = sums.energies[i] = 0.0;
     }
-    fold_doubles(sums.errors, folds);
-    fold_doubles(sums.products, folds);
-    fold_doubles(sums.energies, folds);
+    fold_to(sums.errors, begun, folds, found->error);
+    if (!fits) return;
+    fold_to(sums.products, begun, folds, found->product);
+    fold_to(sums.energies, begun, folds, found->energy);
+}
+
+/* Put a scale in the place of the best one, for the groups where it leaves less. */
+INLINE void keep_least(const float *scale, const double *error, float *best, double *least) {
     for (int j = 0; j < LANES; j++) {
-        error[j] = sums.errors[j];
-        product[j] = sums.products[j];
-        energy[j] = sums.energies[j];
+        const int wins = error[j] < least[j];
+        best[j] = wins ? scale[j] : best[j];
+        least[j] = wins ? error[j] : least[j];
     }
 }
 
 /* The best of `scale` and of what least squares make of it; and its squared error. */
-INLINE void polish(const block_t *block, float *scale, const grid_t *grid, int dtype,
+INLINE void polish(const block_t *block, float *scale, const grid_t *grid, int dtype, int turns,
                    double *least) {
     float best[LANES];
+    measured_t found;
     for (int j = 0; j < LANES; j++) {
         best[j] = scale[j];
         least[j] = INFINITY;
     }
-    for (int turn = 0; turn <= TURNS; turn++) {
-        double error[LANES], product[LANES], energy[LANES];
-        measure(block, scale, grid, error, product, energy);
+    for (int turn = 0; turn < turns; turn++) {
+        measure(block, scale, grid, 1, &found);
+        keep_least(scale, found.error, best, least);
         for (int j = 0; j < LANES; j++) {
-            if (error[j] < least[j]) {
-                best[j] = scale[j];
-                least[j] = error[j];
-            }
-            const float fitted = (float)(product[j] / (energy[j] > 1.0 ? energy[j] : 1.0));
+            const double energy = found.energy[j] > 1.0 ? found.energy[j] : 1.0;
+            const float fitted = (float)(found.product[j] / energy);
             if (fitted != 0.0f) scale[j] = nearest_scale(fitted, dtype);
         }
     }
+    measure(block, scale, grid, 0, &found);
+    keep_least(scale, found.error, best, least);
     for (int j = 0; j < LANES; j++) scale[j] = best[j];
 }
 
-/* `given` or what was found, whichever has less error; the first where they have the same. */
-INLINE void settle(const block_t *block, const float *largest, const found_t *found, int dtype,
-                   float *scale, const grid_t *given, int *wins) {
+/* `given` or what was found, whichever has less error; the first where they have the same.
+ *
+ * largest: what the step is in units of; `on` are the codes that go with it.
+ */
+INLINE void settle(const block_t *block, const float *largest, const float *step, const grid_t *on,
+                   int dtype, int turns, float *scale, const grid_t *given, int *wins) {
     float better[LANES];
-    double least[LANES], before[LANES], product[LANES], energy[LANES];
-    for (int j = 0; j < LANES; j++) better[j] = nearest_scale(found->step[j] * largest[j], dtype);
-    polish(block, better, &found->grid, dtype, least);
-    measure(block, scale, given, before, product, energy);
+    double least[LANES];
+    measured_t before;
+    for (int j = 0; j < LANES; j++) better[j] = nearest_scale(step[j] * largest[j], dtype);
+    polish(block, better, on, dtype, turns, least);
+    measure(block, scale, given, 0, &before);
     for (int j = 0; j < LANES; j++) {
-        wins[j] = least[j] < before[j];
+        wins[j] = least[j] < before.error[j];
         scale[j] = wins[j] ? better[j] : scale[j];
     }
 }
 
 /* ---- blocks of groups ---- */
-
-/* Values (width, groups): the distance of neighbours in a group, and of neighbouring groups. */
-typedef struct {
-    const float *values;
-    ptrdiff_t along, across;
-} matrix_t;
-
-/* Values of up to LANES groups, and in units of the largest of each. */
-INLINE void load(const matrix_t *from, ptrdiff_t first, ptrdiff_t count, block_t *block,
-                 float *largest) {
-    float high[LANES], low[LANES];
-    for (int j = 0; j < LANES; j++) high[j] = -INFINITY, low[j] = INFINITY;
-    for (ptrdiff_t i = 0; i < block->width; i++) {
-        float *own = block->values + i * LANES;
-        for (ptrdiff_t j = 0; j < LANES; j++) own[j] = 0.0f;
-        const float *values = from->values + i * from->along + first * from->across;
-        for (ptrdiff_t j = 0; j < count; j++) own[j] = values[j * from->across];
-        for (int j = 0; j < LANES; j++) {
-            high[j] = own[j] > high[j] ? own[j] : high[j];
-            low[j] = own[j] < low[j] ? own[j] : low[j];
-        }
-    }
-    for (int j = 0; j < LANES; j++) {
-        const float extreme = high[j] > -low[j] ? high[j] : -low[j];
-        largest[j] = extreme == 0.0f ? 1.0f : extreme;
-    }
-    for (ptrdiff_t i = 0; i < block->width; i++)
-        for (int j = 0; j < LANES; j++)
-            block->units[i * LANES + j] = block->values[i * LANES + j] / largest[j];
-}
 
 INLINE void load_some(const float *from, ptrdiff_t first, ptrdiff_t count, float *to) {
     for (ptrdiff_t j = 0; j < LANES; j++) to[j] = j < count ? from[first + j] : 1.0f;
@@ -376,14 +361,6 @@ INLINE void nothing_found(const float *step, const grid_t *grid, found_t *found)
         found->step[j] = step[j];
     }
     found->grid = *grid;
-}
-
-INLINE float *room_for(ptrdiff_t width, block_t *block) {
-    float *room = malloc((size_t)width * LANES * 2 * sizeof(float));
-    block->width = width;
-    block->values = room;
-    block->units = room == NULL ? NULL : room + width * LANES;
-    return room;
 }
 
 INLINE void all_of(float value, float *lanes) {
@@ -434,19 +411,48 @@ KERNEL int modelopt_symmetric_scale(const float *values, ptrdiff_t along, ptrdif
         int wins[LANES];
         found_t found;
         load(&from, first, here, &block, largest);
+        divide(&block, largest);
         load_some(scale, first, here, own);
         all_of(shares[0] / half, step);
         nothing_found(step, &grid, &found);
         for (int k = 0; k < count; k++) try_share(&block, shares[k], half, negative, &grid, &found);
         try_beside(&block, gap, &found);
-        settle(&block, largest, &found, dtype, own, &grid, wins);
+        settle(&block, largest, found.step, &grid, dtype, TURNS, own, &grid, wins);
         memcpy(scale + first, own, (size_t)here * sizeof(float));
     }
     free(room);
     return 0;
 }
 
-/* As above; zero: (groups,) whole numbers from 0 to top. */
+/* As above, by tallies; rows, rises and energies are a ladder. */
+KERNEL int modelopt_tallied_scale(const float *values, ptrdiff_t along, ptrdiff_t across,
+                                  ptrdiff_t width, ptrdiff_t groups, const int32_t *rows,
+                                  const float *rises, const float *energies, ptrdiff_t steps,
+                                  ptrdiff_t bounds, float half, int negative, int dtype,
+                                  float *scale) {
+    const matrix_t from = {values, along, across};
+    const ladder_t ladder = {rows, rises, energies, steps, bounds};
+    block_t block;
+    float *room = room_for(width, &block);
+    if (room == NULL) return 1;
+    grid_t grid;
+    all_of(-half, grid.low);
+    all_of(half - 1.0f, grid.high);
+    for (ptrdiff_t first = 0; first < groups; first += LANES) {
+        const ptrdiff_t here = groups - first < LANES ? groups - first : LANES;
+        float largest[LANES], own[LANES], step[LANES];
+        int wins[LANES];
+        load(&from, first, here, &block, largest);
+        load_some(scale, first, here, own);
+        best_step(&block, largest, &ladder, negative, step);
+        settle(&block, largest, step, &grid, dtype, TURNS_OF_TALLIES, own, &grid, wins);
+        memcpy(scale + first, own, (size_t)here * sizeof(float));
+    }
+    free(room);
+    return 0;
+}
+
+/* As the first; zero: (groups,) whole numbers from 0 to top. */
 KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t along, ptrdiff_t across,
                                     ptrdiff_t width, ptrdiff_t groups,
                                      const float *shares, int count, float gap, float top,
@@ -462,6 +468,7 @@ KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t along, ptrdi
         grid_t grid, given;
         found_t found;
         load(&from, first, here, &block, largest);
+        divide(&block, largest);
         load_some(scale, first, here, own);
         load_some(zero, first, here, begin);
         grid_at(begin, top, &given);
@@ -502,7 +509,7 @@ KERNEL int modelopt_asymmetric_scale(const float *values, ptrdiff_t along, ptrdi
             try_step(&block, step, &grid, &found);
         }
         try_beside(&block, gap, &found);
-        settle(&block, largest, &found, dtype, own, &given, wins);
+        settle(&block, largest, found.step, &found.grid, dtype, TURNS, own, &given, wins);
         for (int j = 0; j < LANES; j++) begin[j] = wins[j] ? -found.grid.low[j] : begin[j];
         memcpy(scale + first, own, (size_t)here * sizeof(float));
         memcpy(zero + first, begin, (size_t)here * sizeof(float));

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.kernels.native.calls import (
     ARRAY,
-    COUNT,
     DTYPES,
     FLOAT,
     INT,
     address,
     function,
 )
-from compress_core.kernels.search import factors, gap_of
+from compress_core.kernels.native.steps import LADDER, MATRIX, as_it_lies, matrix, rungs
+from compress_core.kernels.search import TALLIED_BITS, factors, gap_of
+from compress_core.kernels.steps import integer_ladder
 
 Floats = NDArray[np.float32]
 
-
-_MATRIX = (ARRAY, COUNT, COUNT, COUNT, COUNT)
 _TRIED = (ARRAY, INT, FLOAT)
-_symmetric = function("modelopt_symmetric_scale", *_MATRIX, *_TRIED, FLOAT, INT, INT, ARRAY)
-_asymmetric = function("modelopt_asymmetric_scale", *_MATRIX, *_TRIED, FLOAT, INT, ARRAY, ARRAY)
+_symmetric = function("modelopt_symmetric_scale", *MATRIX, *_TRIED, FLOAT, INT, INT, ARRAY)
+_tallied = function("modelopt_tallied_scale", *MATRIX, *LADDER, FLOAT, INT, INT, ARRAY)
+_asymmetric = function("modelopt_asymmetric_scale", *MATRIX, *_TRIED, FLOAT, INT, ARRAY, ARRAY)
 
 
 def symmetric_scale(
     values: Floats, scale: Floats, bits: int, dtype: str, *, negative: bool
 ) -> Floats:
     """See :func:`compress_core.kernels.search.symmetric_scale`."""
-    shares, found = factors(bits), np.array(scale, np.float32)
-    values = _as_it_lies(values)
-    _symmetric(
-        *_matrix(values),
-        address(shares),
-        len(shares),
-        gap_of(shares),
-        1 << (bits - 1),
-        int(negative),
-        DTYPES[dtype],
-        address(found),
-    )
+    found, values, half = np.array(scale, np.float32), as_it_lies(values), 1 << (bits - 1)
+    settled = half, int(negative), DTYPES[dtype], address(found)
+    if bits <= TALLIED_BITS:
+        _tallied(*matrix(values), *rungs(integer_ladder(bits)), *settled)
+    else:
+        shares = factors(bits)
+        _symmetric(*matrix(values), address(shares), len(shares), gap_of(shares), *settled)
     return found
 
 
@@ -50,10 +43,10 @@ def asymmetric_scale(
     values: Floats, scale: Floats, zero: Floats, bits: int, dtype: str
 ) -> tuple[Floats, Floats]:
     """See :func:`compress_core.kernels.search.asymmetric_scale`."""
-    values, shares = _as_it_lies(values), factors(bits)
+    values, shares = as_it_lies(values), factors(bits)
     found, moved = np.array(scale, np.float32), np.array(zero, np.float32)
     _asymmetric(
-        *_matrix(values),
+        *matrix(values),
         address(shares),
         len(shares),
         gap_of(shares),
@@ -63,14 +56,3 @@ def asymmetric_scale(
         address(moved),
     )
     return found, moved
-
-
-def _as_it_lies(values: Floats) -> Floats:
-    """float32 that is contiguous in one order or the other: transposed arrays are not copied."""
-    return np.asarray(values, np.float32, order="F" if values.flags.f_contiguous else "C")
-
-
-def _matrix(values: Floats) -> tuple[Any, ...]:
-    """The arguments of ``_MATRIX``."""
-    along, across = (stride // values.itemsize for stride in values.strides)
-    return address(values), along, across, *values.shape
