@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from compress_core.fitting import FORMULA, Fitting
 from compress_core.kernels import differences, floats, masks, ranking, twins
 from compress_core.kernels.bits import pack, unpack
+from compress_core.kernels.clipping import beyond
 from compress_core.schemes.base import Scheme
 from compress_core.schemes.fp8 import Fp8
 from compress_core.schemes.integer import Integer
@@ -39,7 +40,8 @@ from compress_core.schemes.nvfp4 import Nvfp4
 from modelopt_cli.allocator import keep_freed_memory
 
 COLUMNS = 4096
-TILE_ROWS = 64
+TILE_ROWS = 256
+GRAIN_ROWS = 16
 SEARCH = Fitting(search="mse", negative_scale=True)
 
 Tile = NDArray[np.uint16]
@@ -85,13 +87,27 @@ class Row:
 
 
 def quantized(scheme: Scheme, fitting: Fitting = FORMULA) -> Callable[[Tile], Any]:
-    """Widen, fit, encode and pack."""
+    """From bits to packed codes and scales."""
 
     def run(tile: Tile) -> Any:
-        values = floats.widen(tile, "BF16")
-        found = scheme.fit(values, None, fitting)
+        found, codes = scheme.round(tile, "BF16", fitting)
         scale = floats.narrow(found["scale"], scheme.parameters()["scale"].dtype)
-        return pack(scheme.encode(values, found, fitting), scheme.bits), scale
+        return pack(codes, scheme.bits), scale
+
+    return run
+
+
+def appraised(scheme: Scheme) -> Callable[[Tile], Any]:
+    """The sums of errors of codes, and how many values were cut off."""
+    known: list[Any] = []
+
+    def run(tile: Tile) -> Any:
+        if not known:
+            known.extend(scheme.round(tile, "BF16"))
+        found, codes = known
+        ends, width = scheme.ends(found), scheme.width(tile.shape[1])
+        clipped = None if ends is None else beyond(tile, "BF16", width, ends, None)
+        return scheme.rounding_errors(tile, "BF16", codes, found, "BF16", GRAIN_ROWS), clipped
 
     return run
 
@@ -156,6 +172,10 @@ def jobs() -> list[Job]:
         Job("restore nf4 g64", restored(Nf4(4, 64))),
         Job("restore fp8 channel", restored(Fp8(8, "channel"))),
         Job("error sums", lambda tile: differences.measured(tile, tile, ("BF16", "BF16"))),
+        Job("errors of int8 codes", appraised(Integer(8, "channel"))),
+        Job("errors of int4 codes", appraised(int4)),
+        Job("errors of fp8 codes", appraised(Fp8(8, "channel"))),
+        Job("errors of nf4 codes", appraised(Nf4(4, 64))),
         Job(
             "histogram of magnitudes",
             lambda tile: ranking.digit_histogram(magnitudes(tile), 16, 0, 0),

@@ -49,6 +49,15 @@ def extremes(
     return low + np.float32(0), high + np.float32(0)  # no −0
 
 
+@twin
+def ends(
+    values: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The smallest and the largest of each group: (rows, groups, width ≥ 1) → (rows, groups)."""
+    low, high = values.min(axis=2), values.max(axis=2)
+    return low + np.float32(0), high + np.float32(0)  # no −0
+
+
 def deviations(
     values: NDArray[np.float32], mean: NDArray[np.float32], kept: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:

@@ -97,8 +97,10 @@ class Affine(Scheme):
     ) -> Parameters:
         import numpy as np
 
+        from compress_core.kernels.groups import ends
+
         if kept is None and values.shape[2]:
-            return {"low": values.min(axis=2), "high": values.max(axis=2)}
+            return dict(zip(("low", "high"), ends(values), strict=True))
         counts = np.broadcast_to(True if kept is None else kept, values.shape)
         low = values.min(axis=2, initial=np.inf, where=counts)
         high = values.max(axis=2, initial=-np.inf, where=counts)
@@ -164,18 +166,13 @@ class Affine(Scheme):
     def encode(
         self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting = FORMULA
     ) -> NDArray[np.uint8]:
-        import numpy as np
+        from compress_core.kernels.groups import grouped
+        from compress_core.kernels.integers import integer_codes
 
-        from compress_core.kernels.groups import grouped, ungrouped
-        from compress_core.kernels.lines import line_codes
-
-        columns = values.shape[1]
-        work = grouped(values, self.width(columns))
-        scale, bias = parameters["scale"][:, :, None], parameters["bias"][:, :, None]
-        if fitting.rule == "mlx" and not fitting.searches and work.size:
-            scale = self._unrounded(work, parameters, fitting)[:, :, None]
-        codes = line_codes(work, scale, bias, np.float32(self._top))
-        return ungrouped(codes.astype(np.uint8), columns)
+        width, scale, bias = self.width(values.shape[1]), parameters["scale"], parameters["bias"]
+        if fitting.rule == "mlx" and not fitting.searches and values.size:
+            scale = self._unrounded(grouped(values, width), parameters, fitting)
+        return integer_codes(values, width, scale, mean=bias, low=0, high=self._top)
 
     def _unrounded(
         self, values: NDArray[np.float32], parameters: Parameters, fitting: Fitting
@@ -186,10 +183,11 @@ class Affine(Scheme):
         """
         import numpy as np
 
+        from compress_core.kernels.groups import ends
         from compress_core.kernels.lines import mlx_line
         from compress_core.kernels.scales import nearest_scale
 
-        low, high = values.min(axis=2), values.max(axis=2)
+        low, high = ends(values)
         scale, _ = mlx_line(low, high, self._top, negative=fitting.negative_scale)
         stored: NDArray[np.float32] = parameters["scale"]
         return np.where(nearest_scale(scale, self.scale_dtype) == stored, scale, stored)

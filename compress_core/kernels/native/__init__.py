@@ -10,7 +10,7 @@ import ctypes
 import os
 from functools import cache
 
-INTERFACE = 10
+INTERFACE = 11
 """Raised with every new or changed function in C, so that no older library is called."""
 
 _NAMES = ("libmodelopt_kernels.so", "libmodelopt_kernels.dylib", "modelopt_kernels.dll")

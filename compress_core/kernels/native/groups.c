@@ -20,11 +20,10 @@ INLINE int32_t ordered(int32_t bits) { return bits ^ (bits >> 31 & 0x7FFFFFFF); 
 /* A float of this place in the order; no -0. */
 INLINE float in_order(int32_t place) { return bits_to_float((uint32_t)ordered(place)) + 0.0f; }
 
-/* The smallest and the largest of each group and 0; NaN where one is. */
-KERNEL int modelopt_extremes(const float *values, ptrdiff_t groups, ptrdiff_t width, float *low,
-                             float *high) {
+INLINE void between(const float *values, ptrdiff_t groups, ptrdiff_t width, int32_t least_before,
+                    int32_t most_before, float *low, float *high) {
     for (ptrdiff_t group = 0; group < groups; group++, values += width) {
-        int32_t least = 0, most = 0;
+        int32_t least = least_before, most = most_before;
         for (ptrdiff_t i = 0; i < width; i++) {
             const int32_t place = ordered((int32_t)float_to_bits(values[i]));
             least = place < least ? place : least;
@@ -34,5 +33,18 @@ KERNEL int modelopt_extremes(const float *values, ptrdiff_t groups, ptrdiff_t wi
         low[group] = missing ? NAN : in_order(least);
         high[group] = missing ? NAN : in_order(most);
     }
+}
+
+/* The smallest and the largest of each group and 0; NaN where one is. */
+KERNEL int modelopt_extremes(const float *values, ptrdiff_t groups, ptrdiff_t width, float *low,
+                             float *high) {
+    between(values, groups, width, 0, 0, low, high);
+    return 0;
+}
+
+/* The same without 0. */
+KERNEL int modelopt_ends(const float *values, ptrdiff_t groups, ptrdiff_t width, float *low,
+                         float *high) {
+    between(values, groups, width, INT32_MAX, INT32_MIN, low, high);
     return 0;
 }

@@ -13,7 +13,7 @@ from tests.compress_core.kernels.native import hostile
 pytestmark = pytest.mark.usefixtures("library")
 
 
-@pytest.mark.parametrize("name", ["groups.largest", "groups.extremes"])
+@pytest.mark.parametrize("name", ["groups.largest", "groups.extremes", "groups.ends"])
 @pytest.mark.parametrize("width", [1, 2, 15, 16, 17, 32, 100, 128, 1000])
 def test_every_width_of_groups(width: int, name: str) -> None:
     drawn = np.random.default_rng(width).standard_normal((3, 5, width)).astype(np.float32)
@@ -21,7 +21,7 @@ def test_every_width_of_groups(width: int, name: str) -> None:
         hostile.check(name, moved)
 
 
-@pytest.mark.parametrize("name", ["groups.largest", "groups.extremes"])
+@pytest.mark.parametrize("name", ["groups.largest", "groups.extremes", "groups.ends"])
 @settings(deadline=None)
 @given(
     hostile.matrices(
