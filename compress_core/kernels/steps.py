@@ -118,29 +118,30 @@ def best_step(units: Floats, ladder: Ladder, *, negative: bool) -> Floats:
     The first among equals; 0 for a group of zeros.
     """
     many, sums = tallied(units)
-    most = np.full(units.shape[1], -1, np.float32)
-    step = np.zeros_like(most)
-    for rows in ladder.rows:
-        for sign in (0, 1) if negative else (0,):
-            product, energy = np.zeros_like(most), np.zeros_like(most)
-            for side, values in enumerate((sign, 1 - sign)):
-                for part in _together(ladder.rises[side], sums[values], rows[side]):
-                    product += part
-                for part in _together(ladder.energies[side], many[values], rows[side]):
-                    energy += part
-            energy = np.maximum(energy, _LEAST)
-            fitted = product / energy
-            gain = product * fitted
-            wins = gain > most
-            most = np.where(wins, gain, most)
-            step = np.where(wins, -fitted if sign else fitted, step)
-    return np.asarray(step / np.float32(PARTS), np.float32)
+    gains, steps = [], []
+    for sign in (1, -1) if negative else (1,):
+        sides = (0, 1) if sign == 1 else (1, 0)
+        product = np.zeros((len(ladder.rows), units.shape[1]), np.float32)
+        energy = np.zeros_like(product)
+        for side, values in enumerate(sides):
+            for part in _together(ladder.rises[side], sums[values], ladder.rows[:, side]):
+                product += part
+            for part in _together(ladder.energies[side], many[values], ladder.rows[:, side]):
+                energy += part
+        fitted = product / np.maximum(energy, _LEAST)
+        gains.append(product * fitted)
+        steps.append(fitted * np.float32(sign))
+    # the steps one after the other, each before its negative: the first among equals is taken
+    shape = len(ladder.rows) * len(gains), units.shape[1]
+    best = np.argmax(np.stack(gains, axis=1).reshape(shape), axis=0)[None]
+    found = np.stack(steps, axis=1).reshape(shape)
+    return np.asarray(np.take_along_axis(found, best, axis=0)[0] / np.float32(PARTS), np.float32)
 
 
 def _together(weights: Floats, values: Floats, rows: NDArray[np.int32]) -> Iterator[Floats]:
-    """Rows of ``values`` times their weights, ``TOGETHER`` of them added up."""
-    for at in range(0, len(rows), TOGETHER):
-        a, b, c, d = (weights[k] * values[rows[k]] for k in range(at, at + TOGETHER))
+    """Rows of ``values``, one for each step, times their weights; ``TOGETHER`` of them added up."""
+    for at in range(0, rows.shape[1], TOGETHER):
+        a, b, c, d = (weights[k] * values[rows[:, k]] for k in range(at, at + TOGETHER))
         yield (a + b) + (c + d)
 
 

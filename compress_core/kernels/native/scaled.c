@@ -59,11 +59,11 @@ KERNEL int modelopt_scaled_values(const uint8_t *restrict codes, ptrdiff_t rows,
     return 0;
 }
 
-/* (rows, columns) of values in groups; kept: which of them count, NULL: all. */
+/* (rows, columns) of values in groups, `each` in a row; kept: which of them count, NULL: all. */
 typedef struct {
     const float *values;
     const uint8_t *kept;
-    ptrdiff_t rows, columns, width, groups;
+    ptrdiff_t columns, width, each, groups;
 } searched_t;
 
 /* Units (trials, groups), and what is found: the least error and the trial that has it. */
@@ -78,7 +78,7 @@ typedef struct {
 
 /* Values (width, LANES); what is missing or does not count is 0, of which all numbers have one. */
 INLINE void load_narrow(const searched_t *from, ptrdiff_t first, ptrdiff_t count, float *own) {
-    const ptrdiff_t each = from->groups / from->rows;
+    const ptrdiff_t each = from->each;
     for (ptrdiff_t j = 0; j < LANES; j++) {
         const ptrdiff_t group = first + (j < count ? j : 0), column = group % each * from->width;
         const ptrdiff_t at = group / each * from->columns + column, left = from->columns - column;
@@ -176,7 +176,7 @@ INLINE double squared_error(const float *values, const uint8_t *kept, ptrdiff_t 
 
 INLINE void search_wide(const searched_t *from, int format, const table_t *nf4,
                         const trials_t *tried) {
-    const ptrdiff_t each = from->groups / from->rows;
+    const ptrdiff_t each = from->each;
     for (ptrdiff_t group = 0; group < from->groups; group++) {
         const ptrdiff_t column = group % each * from->width, left = from->columns - column;
         const ptrdiff_t at = group / each * from->columns + column;
@@ -210,8 +210,8 @@ KERNEL int modelopt_best_unit(const float *values, const uint8_t *kept, ptrdiff_
                               ptrdiff_t trials, int format, const float *bounds,
                               const float *numbers, double *errors, ptrdiff_t *best) {
     const table_t nf4 = table_of(bounds, numbers);
-    const ptrdiff_t groups = rows * ((columns + width - 1) / width);
-    const searched_t from = {values, kept, rows, columns, width, groups};
+    const ptrdiff_t each = (columns + width - 1) / width;
+    const searched_t from = {values, kept, columns, width, each, rows * each};
     const trials_t tried = {units, trials, errors, best};
     if (format == NF4) search(&from, NF4, &nf4, &tried);
     if (format == E2M1) search(&from, E2M1, &nf4, &tried);
