@@ -143,12 +143,15 @@ class Scaled(Scheme):
         return scaled_values(codes, width, self.unit(parameters), self.number)
 
     def ends(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        import numpy as np
+
         from compress_core.kernels.clipping import in_order
         from compress_core.kernels.scaled import reach
 
         low, high = reach(self.bits, self.number)
         unit = self.unit(parameters)
-        return in_order(low * unit, high * unit)
+        with np.errstate(over="ignore"):
+            return in_order(low * unit, high * unit)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np

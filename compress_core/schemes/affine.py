@@ -206,7 +206,9 @@ class Affine(Scheme):
         from compress_core.kernels.clipping import in_order
 
         scale, bias = parameters["scale"], parameters["bias"]
-        return in_order(np.float32(-0.5) * scale + bias, np.float32(self._top + 0.5) * scale + bias)
+        low, high = np.float32(-0.5), np.float32(self._top + 0.5)
+        with np.errstate(over="ignore"):
+            return in_order(low * scale + bias, high * scale + bias)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np

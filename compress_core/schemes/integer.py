@@ -300,7 +300,8 @@ class Integer(Scheme):
         scale, top = parameters["scale"], np.float32(2**self.bits - 0.5)
         zero = np.asarray(self._half if self.symmetric else parameters["zero_point"], np.float32)
         mean = parameters.get("mean", np.float32(0))
-        return in_order((np.float32(-0.5) - zero) * scale + mean, (top - zero) * scale + mean)
+        with np.errstate(over="ignore"):
+            return in_order((np.float32(-0.5) - zero) * scale + mean, (top - zero) * scale + mean)
 
     def zero_codes(self, parameters: Parameters, columns: int) -> NDArray[np.uint8]:
         import numpy as np
