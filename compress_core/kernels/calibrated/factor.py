@@ -31,6 +31,18 @@ def factorise(gram: NDArray[Any]) -> None:
             gram[:last, first:last] -= above[:last] @ above[first:last].T
 
 
+def invert(factor: NDArray[Any]) -> None:
+    """Overwrite an upper triangular factor by its inverse, in place as :func:`factorise` does.
+
+    What is left of and above a block of columns is inverted before it.
+    """
+    for start in range(0, len(factor), BLOCK):
+        own = slice(start, start + BLOCK)
+        corner = np.linalg.inv(factor[own, own].astype(np.float64)).astype(factor.dtype)
+        factor[:start, own] = -(factor[:start, :start] @ (factor[:start, own] @ corner))
+        factor[own, own] = np.triu(corner)
+
+
 def _factor_of(corner: NDArray[Any]) -> NDArray[np.float64]:
     """The same for one block: the lower factor of what is turned by half is the upper one."""
     turned = np.linalg.cholesky(corner[::-1, ::-1].astype(np.float64))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compress_core.kernels.calibrated.factor import factorise, invert
 from compress_core.kernels.calibrated.problem import Floats, Problem, Pruned, without
 from compress_core.kernels.calibrated.refit import refit
 
@@ -15,20 +16,21 @@ class Ridge:
     """What shrinks weights by what the outputs need of them.
 
     :ivar gram: the damped Gram matrix H, (columns, columns).
-    :ivar shrinking: penalty · (H + penalty I)⁻¹.
+    :ivar inverse: R⁻¹ of H + penalty I = R Rᵀ, so that its inverse is R⁻ᵀ R⁻¹.
     """
 
     gram: Floats
-    shrinking: Floats
+    inverse: Floats
+    penalty: np.float32
 
     @classmethod
     def of(cls, gram: Floats, penalty: float) -> Ridge:
-        """For a penalty on ‖W′‖²."""
+        """For a penalty on ‖W′‖². In two matrices: NumPy's own inverse takes nine."""
         stiff = gram.copy()
         stiff.reshape(-1)[:: len(gram) + 1] += np.float32(penalty)
-        shrinking = np.linalg.inv(stiff)
-        shrinking *= np.float32(penalty)
-        return cls(gram, shrinking)
+        factorise(stiff)
+        invert(stiff)
+        return cls(gram, stiff, np.float32(penalty))
 
 
 def ridge(problem: Problem, found: Ridge) -> Pruned:
@@ -37,7 +39,8 @@ def ridge(problem: Problem, found: Ridge) -> Pruned:
     The minimum is W H (H + penalty I)⁻¹ = W − W penalty (H + penalty I)⁻¹. It prunes nothing by
     itself.
     """
-    shrunk = problem.weights - problem.weights @ found.shrinking
+    change = (problem.weights @ found.inverse.T) @ found.inverse
+    shrunk = problem.weights - found.penalty * change
     gone = problem.pruned(np.abs(shrunk))
     kept = without(problem.weights, gone)
     return Pruned(refit(problem.weights, kept, ~gone, found.gram), gone)

@@ -58,4 +58,8 @@ def floats(array: NDArray[Any]) -> NDArray[np.float32]:
 
 def of_groups(parameter: Any, rows: int, groups: int) -> NDArray[np.float32]:
     """A parameter that broadcasts to (rows, groups), as contiguous float32 of this shape."""
-    return floats(np.broadcast_to(parameter, (rows, groups)))
+    if np.shape(parameter) == (rows, groups):
+        return floats(parameter)
+    found = np.empty((rows, groups), np.float32)  # np.broadcast_to takes longer than a short kernel
+    found[...] = parameter
+    return found

@@ -18,8 +18,9 @@ from compress_core.tensors import Form, Refusal, Structure, TensorInfo
 if TYPE_CHECKING:
     from compress_core.passes.prune.units import Scoring
 
-# methods that go by what the layer gives → matrices of the size of its Gram matrix in memory
-_BY_OUTPUT = {"wanda": 1, "sparsegpt": 1, "l1": 1, "l2": 4, "dynamic": 1, "admm": 5}
+# methods that go by what the layer gives → matrices of the size of its Gram matrix in memory, in
+# float32; NumPy has eigenvectors computed in float64, for which LAPACK takes as much again
+_BY_OUTPUT = {"wanda": 1, "sparsegpt": 2, "l1": 1, "l2": 3, "dynamic": 1, "admm": 12}
 
 _STRUCTURES = r"\d{1,9}(of|x)\d{1,9}"
 

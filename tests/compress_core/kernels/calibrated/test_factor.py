@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_core.kernels.calibrated.factor import damp, factorise, solve_upper
+from compress_core.kernels.calibrated.factor import damp, factorise, invert, solve_upper
 from tests.compress_core.kernels.calibrated.conftest import gram_of
 
 
@@ -24,6 +24,18 @@ def test_the_factor_times_its_transpose_is_the_matrix(
     assert (factor.diagonal() > 0).all()
     wide = factor.astype(np.float64)
     np.testing.assert_allclose(wide @ wide.T, gram, rtol=0, atol=tolerance * np.abs(gram).max())
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 129, 300])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 2e-4)])
+def test_a_factor_is_inverted_in_its_place(size: int, dtype: type, tolerance: float) -> None:
+    factor: NDArray[Any] = gram_of(size).astype(dtype)
+    damp(factor, 0.1)
+    factorise(factor)
+    found = factor.copy()
+    invert(found)
+    assert not np.tril(found, -1).any()
+    np.testing.assert_allclose(factor.astype(np.float64) @ found, np.eye(size), atol=tolerance)
 
 
 def test_what_is_not_positive_definite_has_no_factor() -> None:
