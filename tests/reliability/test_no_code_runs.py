@@ -119,7 +119,7 @@ def test_the_check_sees_no_more_than_that(source: str) -> None:
 
 
 WATCHED = """
-import importlib, json, os, pkgutil, sys
+import importlib, json, os, pkgutil, sys, tempfile
 from pathlib import Path
 
 import compress_core, modelopt_cli
