@@ -174,22 +174,17 @@ class Run:
             if one.form.sparsity is not None and one.form.kept is None
         ]
         own = [one for one in open_ended if one.info.name not in self.plan.tied]
-        removed = {one.info.name: self._removed(one) for one in own}
-        own = [one for one in own if removed[one.info.name] is None]
-        kept = {one.info.name: 0 for one in own}
+        kept = {one.info.name: one.info.elements - (self._removed(one) or 0) for one in own}
+        unknown = [one for one in own if self._removed(one) is None]
 
         def count(cut: Cut) -> int:
             import numpy as np
 
             tile = self._tile(cut, upto=_last_prune(cut.plan) + 1)
-            pruned = 0 if tile.mask is None else int(np.count_nonzero(tile.mask))
-            return tile.raw.size - pruned
+            return 0 if tile.mask is None else int(np.count_nonzero(tile.mask))
 
-        for cut, stay in self._over("count", own, count):
-            kept[cut.plan.info.name] += stay
-        for name, gone in removed.items():
-            if gone is not None:
-                kept[name] = self.plan.tensors[name].info.elements - gone
+        for cut, gone in self._over("count", unknown, count):
+            kept[cut.plan.info.name] -= gone
         return {
             one.info.name: replace(one.form, kept=kept[self.plan.owner(one).info.name])
             for one in open_ended
@@ -198,11 +193,9 @@ class Run:
     def _removed(self, one: TensorPlan) -> int | None:
         """How many elements the only pass that prunes a tensor says that it removes."""
         pruning = [stage.step for stage in one.stages if _may_prune(stage)]
-        return (
-            self._decided[pruning[0], one.info.name].removed(one.info)
-            if len(pruning) == 1
-            else None
-        )
+        if len(pruning) != 1:
+            return None
+        return self._decided[pruning[0], one.info.name].removed(one.info)
 
     def _cast(self) -> dict[str, Form]:
         """Forms of the tensors of which the survey has told the dtype."""

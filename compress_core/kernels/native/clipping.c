@@ -1,12 +1,6 @@
 /* Values beyond the ends of their group: the twin of kernels/clipping.py. */
 #include "numbers.h"
 
-INLINE float widened(const void *raw, int dtype, ptrdiff_t at) {
-    if (dtype == BF16) return from_bf16(((const uint16_t *)raw)[at]);
-    if (dtype == F16) return from_f16(((const uint16_t *)raw)[at]);
-    return ((const float *)raw)[at];
-}
-
 INLINE int64_t count(const void *raw, int dtype, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t width,
                      const float *low, const float *high, const uint8_t *gone) {
     int64_t found = 0;

@@ -58,4 +58,11 @@ INLINE float round_small(float value) {
     return (value + shift) - shift;
 }
 
+/* The nearest whole number from low to high, which are whole themselves, so that bounds may come
+ * before the rounding; NaN becomes low. */
+INLINE float round_between(float value, float low, float high) {
+    const float raised = value > low ? value : low;
+    return round_small(raised < high ? raised : high);
+}
+
 #endif

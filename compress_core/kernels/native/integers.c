@@ -6,15 +6,12 @@ typedef struct {
     float mean, scale, before, after, low, high;
 } group_t;
 
-/* Codes of some neighbours of one group, as floats. Bounds are whole numbers, so they may come
- * before the rounding; NaN becomes the lower one. */
+/* Codes of some neighbours of one group, as floats. */
 INLINE void encode(const float *restrict values, ptrdiff_t count, group_t group,
                    float *restrict steps) {
     for (ptrdiff_t i = 0; i < count; i++) {
         const float step = (values[i] - group.mean) / group.scale + group.before;
-        const float raised = step > group.low ? step : group.low;
-        const float bounded = raised < group.high ? raised : group.high;
-        steps[i] = round_small(bounded) + group.after;
+        steps[i] = round_between(step, group.low, group.high) + group.after;
     }
 }
 

@@ -12,6 +12,13 @@ INLINE float from_f16(uint16_t raw) {
     return bits_to_float(sign | (magnitude < 0x0F800000 ? number : magnitude | 0x7F800000));
 }
 
+/* An element of BF16, F16 or F32. */
+INLINE float widened(const void *raw, int dtype, ptrdiff_t at) {
+    if (dtype == BF16) return from_bf16(((const uint16_t *)raw)[at]);
+    if (dtype == F16) return from_f16(((const uint16_t *)raw)[at]);
+    return ((const float *)raw)[at];
+}
+
 /* What is beyond `most` becomes it; NaN stays. */
 INLINE float saturated(float value, float most) {
     const float below = value > most ? most : value;

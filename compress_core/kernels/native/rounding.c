@@ -20,12 +20,6 @@ typedef struct {
     float low, high, after;
 } code_t;
 
-INLINE float widened(const void *raw, int dtype, ptrdiff_t at) {
-    if (dtype == BF16) return from_bf16(((const uint16_t *)raw)[at]);
-    if (dtype == F16) return from_f16(((const uint16_t *)raw)[at]);
-    return ((const float *)raw)[at];
-}
-
 /* The largest magnitude: of bits, which have the order of the numbers. */
 INLINE float largest_of(const void *raw, int dtype, ptrdiff_t first, ptrdiff_t count) {
     if (dtype == F32) {
@@ -66,13 +60,9 @@ INLINE void codes_of(const float *units, ptrdiff_t count, code_t how, const tabl
         for (ptrdiff_t i = 0; i < count; i++) codes[i] = code_of(units[i], how.format, nf4);
         return;
     }
-    /* bounds are whole numbers, so they may come before the rounding */
     const float low = how.low - how.after, high = how.high - how.after;
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const float raised = units[i] > low ? units[i] : low;
-        const float bounded = raised < high ? raised : high;
-        codes[i] = (uint8_t)(int32_t)(round_small(bounded) + how.after);
-    }
+    for (ptrdiff_t i = 0; i < count; i++)
+        codes[i] = (uint8_t)(int32_t)(round_between(units[i], low, high) + how.after);
 }
 
 INLINE void encode(const void *raw, int dtype, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t width,
